@@ -1,0 +1,93 @@
+//! The contract of the Waiterix ports, as a test suite that any adapter can run.
+//!
+//! An adapter's test file is about ten lines: a function that makes a fresh, empty instance, and the macro of the
+//! port, which expands to one `#[test]` per clause:
+//!
+//! ```ignore
+//! use std::sync::Arc;
+//! use waiterix_contract::{Fixture, ManualClock};
+//! use waiterix_ports::Store;
+//!
+//! async fn fresh() -> Fixture<dyn Store> {
+//!     Fixture::new(Arc::new(MyStore::open().await))
+//! }
+//!
+//! waiterix_contract::store_contract!(fresh);
+//! ```
+//!
+//! A suite is also a list of [`Case`]s (for example [`store::CASES`]), for runners that choose the backend at run time.
+//! A case is named after the clause it proves: `s12_…` proves **S12** in the documentation of the port.
+
+pub mod clock;
+pub mod fixture;
+pub mod store;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use clock::ManualClock;
+pub use fixture::{Fixture, eventually};
+
+/// A test case of a port.
+pub struct Case<P: ?Sized> {
+    /// Its name, which starts with its clause, e.g. `s12_inserting_over_another_row_conflicts`.
+    pub name: &'static str,
+    /// Runs it against a fresh instance; a failure is a panic.
+    pub run: fn(Fixture<P>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<P: ?Sized> std::fmt::Debug for Case<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl<P: ?Sized> Case<P> {
+    /// The clause it proves, e.g. `S12`.
+    #[must_use]
+    pub fn clause(&self) -> String {
+        let id = self.name.split('_').next().unwrap_or_default();
+        let (letter, number) = id.split_at(1);
+        format!("{}{}", letter.to_uppercase(), number.trim_start_matches('0'))
+    }
+}
+
+/// Owns the list of cases of one port: makes the `CASES` of its module and the exported macro that turns them into
+/// tests. The first argument is a literal `$`, which the exported macro needs.
+macro_rules! cases {
+    (($d:tt) $(#[$doc:meta])* $exported:ident, $module:ident, $port:ty; $($group:ident :: $case:ident),+ $(,)?) => {
+        /// Every case of this port.
+        pub const CASES: &[$crate::Case<$port>] = &[$(
+            $crate::Case {
+                name: stringify!($case),
+                run: |fixture| Box::pin($group::$case(fixture)),
+            }
+        ),+];
+
+        $(#[$doc])*
+        #[macro_export]
+        macro_rules! $exported {
+            ($d fresh:path) => {
+                $(
+                    #[test]
+                    fn $case() {
+                        $crate::run(|| async { $crate::$module::$group::$case($d fresh().await).await });
+                    }
+                )+
+            };
+        }
+    };
+}
+pub(crate) use cases;
+
+/// Runs one case on a runtime of its own with two worker threads, so that races can happen.
+#[doc(hidden)]
+#[allow(clippy::expect_used, reason = "a test that cannot start must fail")]
+pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime for the test")
+        .block_on(case());
+}

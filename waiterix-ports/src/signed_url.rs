@@ -1,0 +1,182 @@
+//! Signed object URLs that the service honours itself, for stores without a server of their own.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::Sha256;
+use url::Url;
+use waiterix_domain::{Secret, Timestamp};
+
+use crate::blob::UploadRequest;
+
+/// Everything but unreserved characters and the slash.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// An object key as it stands in a URL path.
+#[must_use]
+pub fn encode_key(key: &str) -> String {
+    utf8_percent_encode(key, PATH).to_string()
+}
+
+/// What a valid URL allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permit {
+    /// To PUT an object that is not there yet.
+    Upload {
+        /// The key.
+        key: String,
+        /// The content type that must be sent.
+        content_type: Option<String>,
+        /// The exact length that must be sent.
+        size: Option<u64>,
+        /// The most bytes that may be sent.
+        max_size: u64,
+    },
+    /// To GET an object.
+    Download {
+        /// The key.
+        key: String,
+    },
+}
+
+/// Signs and checks URLs of the form `<base>/api/objects/<key>?…`.
+#[derive(Debug, Clone)]
+pub struct UrlSigner {
+    base: Url,
+    secret: Secret,
+}
+
+impl UrlSigner {
+    /// A signer for URLs below a base such as `http://127.0.0.1:8080`; the secret must be random and kept.
+    #[must_use]
+    pub const fn new(base: Url, secret: Secret) -> Self {
+        Self { base, secret }
+    }
+
+    /// A URL that permits one upload.
+    #[must_use]
+    pub fn upload(&self, request: &UploadRequest, now: Timestamp) -> Url {
+        let mut url = self.object(&request.key);
+        let mut query = url.query_pairs_mut();
+        query.append_pair("op", "put").append_pair("expires", &end(now, request.ttl));
+        if let Some(content_type) = &request.content_type {
+            query.append_pair("type", content_type);
+        }
+        if let Some(size) = request.size {
+            query.append_pair("size", &size.to_string());
+        }
+        query.append_pair("max", &request.max_size.to_string());
+        drop(query);
+        self.sign(url, &request.key)
+    }
+
+    /// A URL that permits reading.
+    #[must_use]
+    pub fn download(&self, key: &str, ttl: Duration, now: Timestamp) -> Url {
+        let mut url = self.object(key);
+        url.query_pairs_mut().append_pair("op", "get").append_pair("expires", &end(now, ttl));
+        self.sign(url, key)
+    }
+
+    /// What a request's path (still percent-encoded, below `/api/objects/`) and query allow now; `None` if the
+    /// signature is missing, wrong or past its end.
+    #[must_use]
+    pub fn permit(&self, encoded_key: &str, query: &str, now: Timestamp) -> Option<Permit> {
+        let key = percent_decode_str(encoded_key).decode_utf8().ok()?.into_owned();
+        let (signed, signature) = query.rsplit_once("&signature=")?;
+        let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.mac(&key, signed)?.verify_slice(&given).ok()?;
+        let field = |name: &str| {
+            url::form_urlencoded::parse(signed.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+        };
+        if now.as_seconds() >= field("expires")?.parse().ok()? {
+            return None;
+        }
+        match field("op")?.as_str() {
+            "put" => Some(Permit::Upload {
+                key,
+                content_type: field("type"),
+                size: field("size").and_then(|size| size.parse().ok()),
+                max_size: field("max")?.parse().ok()?,
+            }),
+            "get" => Some(Permit::Download { key }),
+            _ => None,
+        }
+    }
+
+    fn object(&self, key: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/api/objects/{}", encode_key(key)));
+        url.set_query(None);
+        url
+    }
+
+    fn sign(&self, mut url: Url, key: &str) -> Url {
+        let query = url.query().unwrap_or_default().to_owned();
+        let signature = self
+            .mac(key, &query)
+            .map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+            .unwrap_or_default();
+        url.set_query(Some(&format!("{query}&signature={signature}")));
+        url
+    }
+
+    /// HMAC takes keys of any length, so `None` cannot happen.
+    fn mac(&self, key: &str, query: &str) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes()).ok()?;
+        mac.update(key.as_bytes());
+        mac.update(b"\n");
+        mac.update(query.as_bytes());
+        Some(mac)
+    }
+}
+
+fn end(now: Timestamp, ttl: Duration) -> String {
+    (now.as_seconds() + i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX / 2)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer(secret: &str) -> UrlSigner {
+        UrlSigner::new(Url::parse("http://127.0.0.1:8080").unwrap(), Secret::new(secret))
+    }
+
+    fn parts(url: &Url) -> (String, String) {
+        (url.path().strip_prefix("/api/objects/").unwrap().to_owned(), url.query().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_signed_url_permits_what_was_asked_until_its_end_and_nothing_else() {
+        let request = UploadRequest {
+            key: "public/uploads/ä b?".to_owned(),
+            content_type: Some("image/png".to_owned()),
+            size: None,
+            max_size: 10,
+            ttl: Duration::from_secs(900),
+        };
+        let now = Timestamp::from_millis(1_700_000_000_000).unwrap();
+        let url = signer("one").upload(&request, now);
+        let (key, query) = parts(&url);
+        let permit = signer("one").permit(&key, &query, now.plus_seconds(899));
+        assert_eq!(
+            permit,
+            Some(Permit::Upload {
+                key: request.key,
+                content_type: request.content_type,
+                size: None,
+                max_size: 10
+            })
+        );
+        assert_eq!(signer("one").permit(&key, &query, now.plus_seconds(900)), None);
+        assert_eq!(signer("two").permit(&key, &query, now), None);
+        assert_eq!(signer("one").permit("public/uploads/other", &query, now), None);
+        assert_eq!(signer("one").permit(&key, &query.replace("max=10", "max=99"), now), None);
+        assert_eq!(signer("one").permit(&key, "", now), None);
+    }
+}

@@ -1,0 +1,2 @@
+//! The Waiterix command line.
+fn main() {}
