@@ -1,1 +1,94 @@
-//! The Waiterix service.
+//! The Waiterix service: use cases, HTTP and realtime over the five ports.
+//!
+//! [`App`] holds the ports and what the use cases need besides them; [`http::service`] makes the whole HTTP service
+//! of it. The crate names no adapter: a composition root (the command line, a function, a test) puts them in.
+
+pub mod caller;
+pub mod http;
+pub mod identity;
+pub mod limits;
+pub mod mail;
+pub mod random;
+pub mod realtime;
+pub mod session;
+pub mod settings;
+pub mod transact;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use waiterix_domain::Env;
+use waiterix_ports::signed_url::UrlSigner;
+use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, Reads, SessionStore, Store};
+
+pub use limits::Limits;
+pub use random::{OsRandom, Random};
+pub use settings::Settings;
+
+/// The five ports.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// All rows.
+    pub store: Arc<dyn Store>,
+    /// Pictures and other objects.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Sessions and one-time data.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Realtime connections.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+/// Everything the use cases need.
+#[derive(Debug)]
+pub struct App {
+    /// The five ports.
+    pub ports: Ports,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes, for ids, session ids and codes.
+    pub random: Arc<dyn Random>,
+    /// Configuration.
+    pub settings: Settings,
+    /// Checks identity tokens; none when sign-in is by e-mailed code.
+    pub identity: Option<identity::Verifier>,
+    /// Honours signed object URLs, when the blob store has no server of its own.
+    pub signed_objects: Option<UrlSigner>,
+    /// Rate limits by address.
+    pub limits: Limits,
+    /// How many password hashes may be computed at once: each takes a core for a long moment.
+    pub hashing: Semaphore,
+}
+
+/// The app as handlers share it.
+pub type Shared = Arc<App>;
+
+impl App {
+    /// Puts an app together. Does no network access.
+    #[must_use]
+    pub fn new(ports: Ports, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
+        let identity = settings.oidc.clone().map(identity::Verifier::new);
+        let limits = Limits::new(&settings.rate_limits);
+        Self { ports, clock, random, settings, identity, signed_objects: None, limits, hashing: Semaphore::new(2) }
+    }
+
+    /// Says that this process honours signed object URLs itself.
+    #[must_use]
+    pub fn with_signed_objects(mut self, signer: UrlSigner) -> Self {
+        self.signed_objects = Some(signer);
+        self
+    }
+
+    /// Typed reads.
+    #[must_use]
+    pub fn reads(&self) -> Reads<'_> {
+        Reads(&*self.ports.store)
+    }
+
+    /// Runs a decision with the current time and fresh ids.
+    pub fn with_env<T>(&self, decide: impl FnOnce(&mut Env<'_>) -> T) -> T {
+        let mut ids = random::FreshIds(&*self.random);
+        decide(&mut Env { now: self.clock.now(), ids: &mut ids })
+    }
+}

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,15 @@ use waiterix_ports::{Clock, SystemClock};
 
 use crate::ManualClock;
 
+/// Spoils the stored record with a name.
+type Vandal = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// A fresh, empty instance of an adapter, and whatever must live as long as it (a temporary folder, a server).
 pub struct Fixture<P: ?Sized> {
     /// The adapter.
     pub port: Arc<P>,
     manual: Option<Arc<ManualClock>>,
+    vandal: Option<Vandal>,
     guards: Vec<Box<dyn Any + Send + Sync>>,
 }
 
@@ -29,7 +34,7 @@ impl<P: ?Sized> Fixture<P> {
     /// A fixture of an adapter that lives by the clock of its server.
     #[must_use]
     pub fn new(port: Arc<P>) -> Self {
-        Self { port, manual: None, guards: Vec::new() }
+        Self { port, manual: None, vandal: None, guards: Vec::new() }
     }
 
     /// Says that the adapter lives by this clock, so that cases about expiry need not wait.
@@ -44,6 +49,33 @@ impl<P: ?Sized> Fixture<P> {
     pub fn guarded(mut self, guard: impl Any + Send + Sync) -> Self {
         self.guards.push(Box::new(guard));
         self
+    }
+
+    /// Says how the stored record with a name (for a session: its id) is made unreadable behind the adapter's back.
+    #[must_use]
+    pub fn vandalised<F>(mut self, spoil: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.vandal = Some(Box::new(move |name| Box::pin(spoil(name))));
+        self
+    }
+
+    /// Makes the stored record with a name unreadable.
+    ///
+    /// # Panics
+    /// When the fixture does not say how: a clause that cannot be proven is a failed one.
+    #[allow(clippy::expect_used, reason = "a failed case is a panic")]
+    pub async fn vandalise(&self, name: &str) {
+        let vandal = self.vandal.as_ref().expect("this case needs a fixture with `vandalised`");
+        vandal(name.to_owned()).await;
+    }
+
+    /// Moves a manual clock; on a real clock nothing happens, so what is asserted next must hold with and without.
+    pub fn advance(&self, by: Duration) {
+        if let Some(clock) = &self.manual {
+            clock.advance(by);
+        }
     }
 
     /// The instant the adapter lives in.

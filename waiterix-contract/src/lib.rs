@@ -20,29 +20,34 @@
 
 pub mod clock;
 pub mod fixture;
+pub mod race;
+pub mod session;
 pub mod store;
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 pub use clock::ManualClock;
 pub use fixture::{Fixture, eventually};
 
-/// A test case of a port.
-pub struct Case<P: ?Sized> {
+/// A test case of a port, for fixtures of type `F`.
+pub struct Case<P: ?Sized, F = Fixture<P>> {
     /// Its name, which starts with its clause, e.g. `s12_inserting_over_another_row_conflicts`.
     pub name: &'static str,
     /// Runs it against a fresh instance; a failure is a panic.
-    pub run: fn(Fixture<P>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub run: fn(F) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    #[doc(hidden)]
+    pub port: PhantomData<fn(&P)>,
 }
 
-impl<P: ?Sized> std::fmt::Debug for Case<P> {
+impl<P: ?Sized, F> std::fmt::Debug for Case<P, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl<P: ?Sized> Case<P> {
+impl<P: ?Sized, F> Case<P, F> {
     /// The clause it proves, e.g. `S12`.
     #[must_use]
     pub fn clause(&self) -> String {
@@ -53,14 +58,16 @@ impl<P: ?Sized> Case<P> {
 }
 
 /// Owns the list of cases of one port: makes the `CASES` of its module and the exported macro that turns them into
-/// tests. The first argument is a literal `$`, which the exported macro needs.
+/// tests. The first argument is a literal `$`, which the exported macro needs; a fixture of another type than
+/// `Fixture<$port>` is named after the port.
 macro_rules! cases {
-    (($d:tt) $(#[$doc:meta])* $exported:ident, $module:ident, $port:ty; $($group:ident :: $case:ident),+ $(,)?) => {
+    (($d:tt) $(#[$doc:meta])* $exported:ident, $module:ident, $port:ty $(, $fixture:ty)?; $($group:ident :: $case:ident),+ $(,)?) => {
         /// Every case of this port.
-        pub const CASES: &[$crate::Case<$port>] = &[$(
+        pub const CASES: &[$crate::Case<$port $(, $fixture)?>] = &[$(
             $crate::Case {
                 name: stringify!($case),
                 run: |fixture| Box::pin($group::$case(fixture)),
+                port: std::marker::PhantomData,
             }
         ),+];
 

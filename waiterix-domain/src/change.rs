@@ -198,8 +198,8 @@ impl ChangeSet {
     /// anew does not.
     #[must_use]
     pub fn needs_record(&self) -> bool {
-        self.changes.iter().any(|change| {
-            matches!(change, Change::Update { .. } | Change::Delete(_) | Change::Add { .. })
-        })
+        self.changes
+            .iter()
+            .any(|change| matches!(change, Change::Update { .. } | Change::Delete(_) | Change::Add { .. }))
     }
 }

@@ -141,11 +141,17 @@ mod tests {
 
     #[test]
     fn null_empty_and_shifted_elements_differ() {
-        let texts: Vec<_> =
-            [None, Some(vec![]), Some(vec![""]), Some(vec!["a", "b"]), Some(vec!["a1:b"]), Some(vec!["b", "a"])]
-                .into_iter()
-                .map(|words| canonical_text(&faq(words)))
-                .collect();
+        let texts: Vec<_> = [
+            None,
+            Some(vec![]),
+            Some(vec![""]),
+            Some(vec!["a", "b"]),
+            Some(vec!["a1:b"]),
+            Some(vec!["b", "a"]),
+        ]
+        .into_iter()
+        .map(|words| canonical_text(&faq(words)))
+        .collect();
         for (place, text) in texts.iter().enumerate() {
             assert!(!texts[place + 1..].contains(text), "{text}");
         }

@@ -8,15 +8,20 @@
 //! Nothing here waits, reads a clock, draws random numbers or touches the outside world: time and ids come in
 //! through [`Env`].
 
+pub mod account;
 pub mod amount;
+pub mod blob_ref;
 pub mod change;
+pub mod country;
 pub mod digest;
 pub mod env;
 pub mod event;
+pub mod facts;
 pub mod id;
 pub mod rejection;
 pub mod schema;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod value;
 

@@ -94,6 +94,23 @@ impl Timestamp {
         Self::from_micros(seconds.checked_mul(1_000_000)?)
     }
 
+    /// Reads what a person or a script writes for a moment: a date (midnight UTC) or an ISO time with `T` between
+    /// date and time; a time without seconds or without offset is taken as written, in UTC.
+    #[must_use]
+    pub fn parse_loose(text: &str) -> Option<Self> {
+        if let Some(midnight) = Self::parse_date(text) {
+            return Some(midnight);
+        }
+        // The parser takes any character between date and time; nothing but a time may get through here.
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b"TZ:.+-".contains(&b));
+        if !plain || text.as_bytes().get(10) != Some(&b'T') {
+            return None;
+        }
+        Self::parse(text)
+            .or_else(|| Self::parse(&format!("{text}Z")))
+            .or_else(|| Self::parse(&format!("{text}:00Z")))
+    }
+
     /// Midnight UTC at the start of this instant's day.
     #[must_use]
     pub const fn start_of_day(self) -> Self {
@@ -143,6 +160,23 @@ mod tests {
         }
         assert_eq!(Timestamp::parse_date("2025-01-31").unwrap().to_string(), "2025-01-31T00:00:00.000Z");
         assert_eq!(Timestamp::parse_date("2025-1-31"), None);
+    }
+
+    #[test]
+    fn loose_reading_takes_dates_and_times_and_nothing_else() {
+        for (text, want) in [
+            ("2025-01-31", "2025-01-31T00:00:00.000Z"),
+            ("2025-01-31T09:05", "2025-01-31T09:05:00.000Z"),
+            ("2025-01-31T09:05:07", "2025-01-31T09:05:07.000Z"),
+            ("2025-01-31T09:05:07.123", "2025-01-31T09:05:07.123Z"),
+            ("2025-01-31T09:05:07.123Z", "2025-01-31T09:05:07.123Z"),
+            ("2025-01-31T09:05:07+02:00", "2025-01-31T07:05:07.000Z"),
+        ] {
+            assert_eq!(Timestamp::parse_loose(text).map(|at| at.to_string()).as_deref(), Some(want), "{text}");
+        }
+        for bad in ["", "2025", "2025-01-31T", "2025-01-31 09:05:07Z", "2025-01-31\n09:05:07Z", "2025-01-31T25:00"] {
+            assert_eq!(Timestamp::parse_loose(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

@@ -138,8 +138,24 @@ macro_rules! text_fields {
 }
 
 text_fields!(
-    UserId, RestaurantId, TableId, MenuItemId, TranslationId, DetailsId, KnowledgeId, OrderId, OrderItemId,
-    RatingId, AssistanceId, QuestionId, AnswerId, FaqId, ScanId, AiCallId, IdempotencyId, UploadKey,
+    UserId,
+    RestaurantId,
+    TableId,
+    MenuItemId,
+    TranslationId,
+    DetailsId,
+    KnowledgeId,
+    OrderId,
+    OrderItemId,
+    RatingId,
+    AssistanceId,
+    QuestionId,
+    AnswerId,
+    FaqId,
+    ScanId,
+    AiCallId,
+    IdempotencyId,
+    UploadKey,
 );
 
 /// The kind of a value, for error messages.

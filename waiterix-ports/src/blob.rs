@@ -133,7 +133,10 @@ pub struct Download {
 
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Download").field("meta", &self.meta).field("range", &self.range).finish_non_exhaustive()
+        f.debug_struct("Download")
+            .field("meta", &self.meta)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
     }
 }
 
@@ -280,9 +283,10 @@ pub fn is_key(key: &str) -> bool {
 #[must_use]
 pub fn detect_content_type(head: &[u8]) -> Option<&'static str> {
     let at = |place: usize, magic: &[u8]| head.get(place..place + magic.len()) == Some(magic);
-    let brand = |brand: &[u8; 4]| at(4, b"ftyp") && head.get(8..64.min(head.len())).is_some_and(|rest| {
-        rest.chunks(4).any(|chunk| chunk == brand)
-    });
+    let brand = |brand: &[u8; 4]| {
+        at(4, b"ftyp")
+            && head.get(8..64.min(head.len())).is_some_and(|rest| rest.chunks(4).any(|chunk| chunk == brand))
+    };
     if at(0, b"\xFF\xD8\xFF") {
         Some("image/jpeg")
     } else if at(0, b"\x89PNG\r\n\x1A\n") {

@@ -20,11 +20,14 @@ pub mod notifier;
 pub mod session;
 pub mod signed_url;
 pub mod store;
+pub mod vars;
 
 pub use blob::{BlobMeta, BlobPage, BlobStore, ByteStream, Bytes, Download, PutBlob, PutMode, Visibility};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry, Violation};
 pub use mailer::{Mail, MailId, MailKind, Mailer, Outcome};
-pub use notifier::{ChefSelector, CloseReason, Connection, ConnectionId, Delivery, Frame, Message, Notifier, Outlet, Role};
+pub use notifier::{
+    ChefSelector, CloseReason, Connection, ConnectionId, Delivery, Frame, Message, Notifier, Outlet, Role,
+};
 pub use session::{Loaded, Revision, Session, SessionId, SessionStore};
 pub use store::{Answer, Count, KeyRange, Query, Reads, Store};

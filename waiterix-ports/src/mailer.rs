@@ -207,7 +207,9 @@ mod tests {
         for good in ["a@b.c", "first.last+tag@sub.example.org", "ü@exämple.org"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["", "a", "a@b", "@b.c", "a@@b.c", "a b@c.d", "a@b.c\r\nBcc: x@y.z", "a@.c", "a@b.", "<a@b.c>"] {
+        for bad in
+            ["", "a", "a@b", "@b.c", "a@@b.c", "a b@c.d", "a@b.c\r\nBcc: x@y.z", "a@.c", "a@b.", "<a@b.c>"]
+        {
             assert!(!is_address(bad), "{bad}");
         }
     }

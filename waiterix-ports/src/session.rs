@@ -221,7 +221,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 /// Whether a text may be a session id.
 #[must_use]
 pub fn is_session_id(text: &str) -> bool {
-    (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (16..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// Whether a text may be a key of temporary data.

@@ -13,8 +13,7 @@ use waiterix_domain::{Secret, Timestamp};
 use crate::blob::UploadRequest;
 
 /// Everything but unreserved characters and the slash.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// An object key as it stands in a URL path.
 #[must_use]
@@ -91,7 +90,9 @@ impl UrlSigner {
         let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.mac(&key, signed)?.verify_slice(&given).ok()?;
         let field = |name: &str| {
-            url::form_urlencoded::parse(signed.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+            url::form_urlencoded::parse(signed.as_bytes())
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.into_owned())
         };
         if now.as_seconds() >= field("expires")?.parse().ok()? {
             return None;

@@ -1,1 +1,5 @@
-//! TBD
+//! Adapters that keep everything in memory and live by the clock they are given, for tests.
+
+pub mod session;
+
+pub use session::MemorySessionStore;

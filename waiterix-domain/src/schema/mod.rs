@@ -27,7 +27,8 @@ pub use restaurant::{Restaurant, RestaurantKnowledge, RestaurantTable};
 pub use rules::{INDEXES, Index, UniqueRule};
 pub use service::IdempotencyKey;
 pub use words::{
-    AssistanceStatus, OrderStatus, PaymentMethod, PaymentStatus, QuestionStatus, RequestType, SubscriptionStatus,
+    AssistanceStatus, OrderStatus, PaymentMethod, PaymentStatus, QuestionStatus, RequestType,
+    SubscriptionStatus,
 };
 
 use crate::value::{BadValue, Field, Kind, Value, kind_name};

@@ -112,14 +112,16 @@ impl UniqueRule {
                 Some(vec![t.restaurant_id.to_string(), t.table_number.to_ascii_lowercase()])
             }
             (Self::DetailsOfItem, Row::ExtendedDetails(d)) => Some(vec![d.menu_item_id.to_string()]),
-            (Self::KnowledgeOfRestaurant, Row::RestaurantKnowledge(k)) => Some(vec![k.restaurant_id.to_string()]),
+            (Self::KnowledgeOfRestaurant, Row::RestaurantKnowledge(k)) => {
+                Some(vec![k.restaurant_id.to_string()])
+            }
             (Self::OrderOfPaymentIntent, Row::Order(o)) => Some(vec![o.stripe_payment_intent_id.clone()?]),
             (Self::RatingOfItem, Row::Rating(r)) => {
                 Some(vec![r.order_id.to_string(), r.menu_item_id.as_ref()?.to_string()])
             }
-            (Self::RatingOfService, Row::Rating(r)) => {
-                (r.menu_item_id.is_none() && r.service_ratings.is_some()).then(|| vec![r.order_id.to_string()])
-            }
+            (Self::RatingOfService, Row::Rating(r)) => (r.menu_item_id.is_none()
+                && r.service_ratings.is_some())
+            .then(|| vec![r.order_id.to_string()]),
             (Self::AnswerOfQuestion, Row::ChefAnswer(a)) => Some(vec![a.pending_question_id.to_string()]),
             _ => None,
         }

@@ -7,10 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 pub use query::{Answer, Count, Query};
-pub use reads::{
-    Account, AiKnowledge, AssistanceFacts, AssistanceAccess, LabelledRequest, LabelledOrder, MenuItemAccess, OrderAccess, OrderFacts, OrderView,
-    QuestionAccess, RatingFacts, Reads, ScanFacts,
-};
+pub use reads::Reads;
 use waiterix_domain::digest::Digest;
 use waiterix_domain::{ChangeSet, Row, Table};
 

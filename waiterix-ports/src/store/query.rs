@@ -1,7 +1,8 @@
 //! Questions to a store, as values: so that wrappers, mirrors and tests handle all of them alike.
 
 use waiterix_domain::id::{
-    AssistanceId, FaqId, IdempotencyId, MenuItemId, OrderId, QuestionId, RestaurantId, TableId, UploadKey, UserId,
+    AssistanceId, FaqId, IdempotencyId, MenuItemId, OrderId, QuestionId, RestaurantId, TableId, UploadKey,
+    UserId,
 };
 use waiterix_domain::schema::AssistanceStatus;
 use waiterix_domain::{Row, Timestamp};

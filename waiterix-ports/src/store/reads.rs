@@ -1,155 +1,21 @@
 //! Typed reads on top of [`Store::read`].
 
+use waiterix_domain::facts::{
+    Account, AiKnowledge, AssistanceAccess, AssistanceFacts, LabelledOrder, LabelledRequest, MenuItemAccess,
+    OrderAccess, OrderFacts, OrderView, QuestionAccess, RatingFacts,
+};
 use waiterix_domain::id::{
-    AssistanceId, FaqId, IdempotencyId, MenuItemId, OrderId, QuestionId, RestaurantId, TableId, UploadKey, UserId,
+    AssistanceId, FaqId, IdempotencyId, MenuItemId, OrderId, QuestionId, RestaurantId, TableId, UploadKey,
+    UserId,
 };
 use waiterix_domain::schema::{
-    AssistanceRequest, AssistanceStatus, ChefAnswer, Entity, ExtendedDetails, Faq, IdempotencyKey, MenuItem, Order,
-    OrderItem, PendingQuestion, Rating, Restaurant, RestaurantKnowledge, RestaurantTable, Upload, User,
+    AssistanceStatus, ChefAnswer, Entity, Faq, IdempotencyKey, MenuItem, OrderItem, PendingQuestion, Rating,
+    Restaurant, RestaurantTable, Upload, User,
 };
 use waiterix_domain::{Row, Timestamp};
 
 use super::{Answer, Count, Query, Store};
 use crate::{Error, ErrorKind, Result};
-
-/// A user and the user's restaurant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Account {
-    /// The user.
-    pub user: User,
-    /// The one restaurant of the user, if there is one.
-    pub restaurant: Option<Restaurant>,
-}
-
-/// An order with the current label of its table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelledOrder {
-    /// The order.
-    pub order: Order,
-    /// The label its table has now; null without table.
-    pub table_number: Option<String>,
-}
-
-/// A call for a waiter with the current label of its table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelledRequest {
-    /// The request.
-    pub request: AssistanceRequest,
-    /// The label its table has now; null without table.
-    pub table_number: Option<String>,
-}
-
-/// A dish and whose it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MenuItemAccess {
-    /// The dish.
-    pub item: MenuItem,
-    /// Its restaurant.
-    pub restaurant: Restaurant,
-    /// Its extended details, where asked for.
-    pub details: Option<ExtendedDetails>,
-}
-
-/// An order and whose it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderAccess {
-    /// The order.
-    pub order: Order,
-    /// Its restaurant.
-    pub restaurant: Restaurant,
-    /// Its table, while it has one.
-    pub table: Option<RestaurantTable>,
-}
-
-/// What placing an order relies on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderFacts {
-    /// The restaurant.
-    pub restaurant: Restaurant,
-    /// Tables of the restaurant whose id or label was named, by id.
-    pub tables: Vec<RestaurantTable>,
-    /// Those of the named dishes that exist, of any restaurant.
-    pub items: Vec<MenuItem>,
-    /// The order an idempotency key led to before.
-    pub repeated: Option<(IdempotencyKey, Order)>,
-}
-
-/// Everything a guest sees of an order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderView {
-    /// The order.
-    pub order: Order,
-    /// Its restaurant.
-    pub restaurant: Restaurant,
-    /// Its table, while it has one.
-    pub table: Option<RestaurantTable>,
-    /// Its lines in order.
-    pub items: Vec<OrderItem>,
-    /// Whether it has any rating.
-    pub has_been_rated: bool,
-}
-
-/// What rating an order relies on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RatingFacts {
-    /// The order.
-    pub order: Order,
-    /// Its lines in order.
-    pub items: Vec<OrderItem>,
-    /// Its ratings so far.
-    pub ratings: Vec<Rating>,
-}
-
-/// What a call for a waiter relies on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AssistanceFacts {
-    /// The restaurant.
-    pub restaurant: Restaurant,
-    /// Tables of the restaurant whose id or label was named, by id.
-    pub tables: Vec<RestaurantTable>,
-    /// The named order, of any restaurant.
-    pub order: Option<Order>,
-}
-
-/// What recording a scan relies on: the same as a call for a waiter without an order.
-pub type ScanFacts = AssistanceFacts;
-
-/// A call for a waiter and whose it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AssistanceAccess {
-    /// The request.
-    pub request: AssistanceRequest,
-    /// Its restaurant.
-    pub restaurant: Restaurant,
-    /// Its table, while it has one.
-    pub table: Option<RestaurantTable>,
-}
-
-/// What the assistant may know.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AiKnowledge {
-    /// The restaurant.
-    pub restaurant: Restaurant,
-    /// Its dishes.
-    pub items: Vec<MenuItem>,
-    /// Their extended details.
-    pub details: Vec<ExtendedDetails>,
-    /// What is known about the restaurant.
-    pub knowledge: Option<RestaurantKnowledge>,
-    /// Its FAQs.
-    pub faqs: Vec<Faq>,
-}
-
-/// A question, whose it is, and its answers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuestionAccess {
-    /// The question.
-    pub question: PendingQuestion,
-    /// Its restaurant.
-    pub restaurant: Restaurant,
-    /// Its answers, newest first.
-    pub answers: Vec<ChefAnswer>,
-}
 
 /// Typed reads, named noun first. A thin front: every method asks one [`Query`].
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +37,8 @@ impl Sorted {
     }
 
     fn all<R: Entity>(&mut self) -> Vec<R> {
-        let (of_type, rest) = std::mem::take(&mut self.0).into_iter().partition(|row| row.table() == R::TABLE);
+        let (of_type, rest) =
+            std::mem::take(&mut self.0).into_iter().partition(|row| row.table() == R::TABLE);
         self.0 = rest;
         of_type.into_iter().filter_map(R::from_row).collect()
     }
@@ -256,7 +123,8 @@ impl Reads<'_> {
     /// # Errors
     /// As [`Store::read`].
     pub async fn menu_item(&self, id: &MenuItemId, with_details: bool) -> Result<Option<MenuItemAccess>> {
-        let query = if with_details { Query::MenuItemDetails(id.clone()) } else { Query::MenuItem(id.clone()) };
+        let query =
+            if with_details { Query::MenuItemDetails(id.clone()) } else { Query::MenuItem(id.clone()) };
         let mut rows = self.rows(query).await?;
         let (item, restaurant, details) = (rows.one(), rows.one(), rows.one());
         Ok(item.zip(restaurant).map(|(item, restaurant)| MenuItemAccess { item, restaurant, details }))
@@ -355,9 +223,13 @@ impl Reads<'_> {
         let mut rows = self.rows(Query::OrderView(id.clone())).await?;
         let (order, restaurant, table, items) = (rows.one(), rows.one(), rows.one(), rows.all());
         let has_been_rated = rows.one::<Rating>().is_some();
-        Ok(order
-            .zip(restaurant)
-            .map(|(order, restaurant)| OrderView { order, restaurant, table, items, has_been_rated }))
+        Ok(order.zip(restaurant).map(|(order, restaurant)| OrderView {
+            order,
+            restaurant,
+            table,
+            items,
+            has_been_rated,
+        }))
     }
 
     /// [`Query::RatingFacts`].
@@ -415,7 +287,10 @@ impl Reads<'_> {
     ) -> Result<Vec<LabelledRequest>> {
         let query = Query::AssistanceRequests { restaurant: restaurant.clone(), status };
         let requests = self.labelled(query).await?;
-        Ok(requests.into_iter().map(|(request, table_number)| LabelledRequest { request, table_number }).collect())
+        Ok(requests
+            .into_iter()
+            .map(|(request, table_number)| LabelledRequest { request, table_number })
+            .collect())
     }
 
     /// [`Query::AssistanceRequest`].
@@ -425,7 +300,11 @@ impl Reads<'_> {
     pub async fn assistance_request(&self, id: &AssistanceId) -> Result<Option<AssistanceAccess>> {
         let mut rows = self.rows(Query::AssistanceRequest(id.clone())).await?;
         let (request, restaurant, table) = (rows.one(), rows.one(), rows.one());
-        Ok(request.zip(restaurant).map(|(request, restaurant)| AssistanceAccess { request, restaurant, table }))
+        Ok(request.zip(restaurant).map(|(request, restaurant)| AssistanceAccess {
+            request,
+            restaurant,
+            table,
+        }))
     }
 
     /// [`Query::AiKnowledge`].
@@ -458,7 +337,11 @@ impl Reads<'_> {
     pub async fn question(&self, id: &QuestionId) -> Result<Option<QuestionAccess>> {
         let mut rows = self.rows(Query::Question(id.clone())).await?;
         let (question, restaurant, answers) = (rows.one(), rows.one(), rows.all());
-        Ok(question.zip(restaurant).map(|(question, restaurant)| QuestionAccess { question, restaurant, answers }))
+        Ok(question.zip(restaurant).map(|(question, restaurant)| QuestionAccess {
+            question,
+            restaurant,
+            answers,
+        }))
     }
 
     /// [`Query::ChefAnswers`]: questions with their latest answers.
@@ -496,7 +379,11 @@ impl Reads<'_> {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn scan_counts(&self, restaurant: &RestaurantId, since: Option<Timestamp>) -> Result<Vec<Count>> {
+    pub async fn scan_counts(
+        &self,
+        restaurant: &RestaurantId,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Count>> {
         self.counts(Query::ScanCounts { restaurant: restaurant.clone(), since }).await
     }
 
@@ -504,7 +391,11 @@ impl Reads<'_> {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn ai_call_counts(&self, restaurant: &RestaurantId, since: Option<Timestamp>) -> Result<Vec<Count>> {
+    pub async fn ai_call_counts(
+        &self,
+        restaurant: &RestaurantId,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Count>> {
         self.counts(Query::AiCallCounts { restaurant: restaurant.clone(), since }).await
     }
 
@@ -536,7 +427,11 @@ impl Reads<'_> {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn idempotency_keys_before(&self, before: Timestamp, limit: u32) -> Result<Vec<IdempotencyKey>> {
+    pub async fn idempotency_keys_before(
+        &self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<IdempotencyKey>> {
         Ok(self.rows(Query::IdempotencyKeysBefore { before, limit }).await?.all())
     }
 }

@@ -1,0 +1,104 @@
+//! The HTTP service.
+
+pub mod address;
+pub mod body;
+pub mod guard;
+pub mod respond;
+pub mod routes;
+pub mod shapes;
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::timeout::TimeoutLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::Shared;
+use respond::json_response;
+
+/// How long a request may take. Gateways in front of the service give up after 29 seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The whole service: every route, the push channel, the API document and its page.
+#[must_use]
+pub fn service(app: Shared) -> Router {
+    let (router, document) = routes::all().split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+        .layer(from_fn(body::read))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), guard::same_origin))
+        .layer(cors(&app))
+        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(app.clone(), guard::trace))
+        .with_state(app)
+}
+
+/// The OpenAPI document, made from the code of the routes.
+#[must_use]
+pub fn document() -> OpenApi {
+    routes::all().into_openapi()
+}
+
+fn cors(app: &Shared) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        app.settings.frontend_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::CONTENT_DISPOSITION, guard::REQUEST_ID])
+        .max_age(Duration::from_secs(600))
+}
+
+async fn unknown_route(
+    State(app): State<Shared>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+) -> Response<Body> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let body = json!({
+        "error": "Not Found",
+        "message": format!("Route {method} {path} not found"),
+        "timestamp": app.clock.now().to_string(),
+    });
+    json_response(StatusCode::NOT_FOUND, &body)
+}
+
+/// A panic is a fault of ours: the caller learns nothing of it, the log learns what it said.
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without words");
+    tracing::error!(said, "a request panicked");
+    json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": "Internal server error" }))
+        .into_response()
+}
