@@ -1,1 +1,14 @@
-//! Shared pieces of the tests.
+//! Shared pieces of the tests: the program as a process, a client of it, and real orders.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a failure is a panic"
+)]
+
+pub mod client;
+pub mod data;
+pub mod program;
+pub mod socket;

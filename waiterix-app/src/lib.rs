@@ -8,15 +8,19 @@ pub mod http;
 pub mod identity;
 pub mod limits;
 pub mod mail;
+pub mod passcode;
+pub mod pictures;
 pub mod random;
 pub mod realtime;
 pub mod session;
 pub mod settings;
 pub mod transact;
+pub mod upkeep;
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use http::web_client::WebClient;
 use waiterix_domain::Env;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, Reads, SessionStore, Store};
@@ -55,6 +59,8 @@ pub struct App {
     pub identity: Option<identity::Verifier>,
     /// Honours signed object URLs, when the blob store has no server of its own.
     pub signed_objects: Option<UrlSigner>,
+    /// The built web client, when this process serves it too.
+    pub web_client: Option<WebClient>,
     /// Rate limits by address.
     pub limits: Limits,
     /// How many password hashes may be computed at once: each takes a core for a long moment.
@@ -70,13 +76,20 @@ impl App {
     pub fn new(ports: Ports, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
         let identity = settings.oidc.clone().map(identity::Verifier::new);
         let limits = Limits::new(&settings.rate_limits);
-        Self { ports, clock, random, settings, identity, signed_objects: None, limits, hashing: Semaphore::new(2) }
+        Self { ports, clock, random, settings, identity, signed_objects: None, web_client: None, limits, hashing: Semaphore::new(2) }
     }
 
     /// Says that this process honours signed object URLs itself.
     #[must_use]
     pub fn with_signed_objects(mut self, signer: UrlSigner) -> Self {
         self.signed_objects = Some(signer);
+        self
+    }
+
+    /// Serves the built web client from the same origin.
+    #[must_use]
+    pub fn with_web_client(mut self, client: WebClient) -> Self {
+        self.web_client = Some(client);
         self
     }
 

@@ -101,7 +101,7 @@ impl App {
     async fn settle_one(&self, effect: Effect) -> Result<(), Error> {
         match effect {
             Effect::Publish { audience, event } => {
-                let message = events::message(&event, self.fresh_id());
+                let message = events::message(&event, self.fresh_id())?;
                 let delivery = self.ports.notifier.publish(&audience, &message).await?;
                 tracing::debug!(?delivery, "published");
             }

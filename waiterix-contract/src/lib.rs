@@ -18,8 +18,12 @@
 //! A suite is also a list of [`Case`]s (for example [`store::CASES`]), for runners that choose the backend at run time.
 //! A case is named after the clause it proves: `s12_…` proves **S12** in the documentation of the port.
 
+pub mod blob;
+pub mod broken;
 pub mod clock;
 pub mod fixture;
+pub mod mailer;
+pub mod notifier;
 pub mod race;
 pub mod session;
 pub mod store;

@@ -165,7 +165,10 @@ mod tests {
     fn a_new_subject_becomes_a_user_with_its_name_split() {
         let decision = decide(&SignInFacts::default(), &identity("s1", Some("a@b.c"), false), 7);
         let user = decision.reply;
-        assert_eq!((user.first_name.as_deref(), user.last_name.as_deref()), (Some("Ada"), Some("Byron King")));
+        assert_eq!(
+            (user.first_name.as_deref(), user.last_name.as_deref()),
+            (Some("Ada"), Some("Byron King"))
+        );
         assert_eq!(user.email.as_deref(), Some("a@b.c"));
         assert!(matches!(decision.changes.changes(), [Change::Insert(_)]));
     }
@@ -212,5 +215,38 @@ mod tests {
             let identity = identity(&subject, None, false);
             assert!(sign_in(&SignInFacts::default(), &identity, &mut env).is_err(), "{subject:?}");
         }
+    }
+
+    #[test]
+    fn accepting_the_terms_again_moves_the_time() {
+        let mut env = Env { now: Timestamp::from_millis(5).unwrap(), ids: &mut Counting(0) };
+        let first = accept_terms(&stored("me", None), &mut env).reply;
+        assert!(first.accepted_terms);
+        env.now = Timestamp::from_millis(9).unwrap();
+        let again = accept_terms(&first, &mut env).reply;
+        assert_eq!((again.accepted_terms_at, again.updated_at), (Some(env.now), Some(env.now)));
+    }
+
+    #[test]
+    fn d10_d32_leaving_deletes_the_user_and_ends_sessions_and_pictures() {
+        let account = Account { user: stored("me", None), restaurant: Some(crate::sample::row("r")) };
+        let upload = Upload { attached_at: Some(Timestamp::EPOCH), ..crate::sample::row("public/uploads/a") };
+        let mut env = Env { now: Timestamp::EPOCH, ids: &mut Counting(0) };
+        let decision = delete(&account, std::slice::from_ref(&upload), &mut env);
+        let detached = Upload { attached_at: None, ..upload.clone() };
+        assert_eq!(
+            decision.changes.changes(),
+            [
+                Change::Update { before: upload.into(), after: detached.into() },
+                Change::Delete(crate::RowKey::new(Table::Users, "me")),
+            ]
+        );
+        assert_eq!(
+            decision.effects,
+            [
+                Effect::RevokeSessions { user: "me".into(), restaurant: Some("r".into()) },
+                Effect::DeleteBlob { key: "public/uploads/a".to_owned() },
+            ]
+        );
     }
 }

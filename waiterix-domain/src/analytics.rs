@@ -197,3 +197,7 @@ pub fn tally(counts: impl IntoIterator<Item = (String, u64)>) -> Tally {
     by_label.sort_by_key(|(_, count)| Reverse(*count));
     Tally { total, by_label }
 }
+
+#[cfg(test)]
+#[path = "analytics_tests.rs"]
+mod tests;

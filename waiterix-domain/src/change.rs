@@ -67,6 +67,7 @@ impl Counter {
 
 /// What a decision relied on. The commit fails when it no longer holds.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a set holds a handful of requirements for moments")]
 pub enum Requirement {
     /// The row is still exactly as it was read.
     Unchanged(Row),
@@ -193,13 +194,11 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Whether the commit id must be recorded in the same transaction: inserts and requirements find their own
-    /// traces when they are sent again, but a counter, a value that came back or a row that was deleted and made
-    /// anew does not.
+    /// Whether the commit id must be recorded in the same transaction. An insert finds its own row when it is sent
+    /// again, but a counter, a value that came back, a row that was deleted and made anew or a requirement that held
+    /// only then does not.
     #[must_use]
     pub fn needs_record(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|change| matches!(change, Change::Update { .. } | Change::Delete(_) | Change::Add { .. }))
+        self.changes.iter().any(|change| !matches!(change, Change::Insert(_)))
     }
 }

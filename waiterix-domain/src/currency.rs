@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::line::one_line;
+
 /// A currency as a restaurant names it. Old rows may hold any text, so an unknown code is kept and never refused.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Currency(Code);
@@ -97,11 +99,7 @@ impl Currency {
             Some((_, symbol, Style::Shared)) => format!("{code} {symbol}"),
             Some((_, symbol, Style::RightToLeft)) => format!("{code} {ISOLATE}{symbol}{END_ISOLATE}"),
             None if code.is_empty() => String::new(),
-            None => {
-                let shown: String =
-                    code.chars().filter(|c| !c.is_control()).take(MAX_CODE_CHARS).collect();
-                format!("{shown} ")
-            }
+            None => format!("{} ", one_line(code, MAX_CODE_CHARS)),
         }
     }
 }
@@ -176,8 +174,8 @@ mod tests {
             ("SAR", "SAR \u{2068}ر.س\u{2069}"),
             ("MXN", "MXN "),
             ("", ""),
-            ("a\r\nb", "ab "),
-            ("abcdefghijklmnop", "abcdefghij "),
+            ("a\r\nb", "a b "),
+            ("abcdefghijklmnop", "abcdefghi… "),
         ] {
             assert_eq!(Currency::of_code(code).prefix(), prefix, "{code}");
         }

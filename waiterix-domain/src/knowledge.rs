@@ -94,3 +94,45 @@ pub fn view(facts: AiKnowledge) -> Knowledge {
         faqs: facts.faqs.into_iter().map(KnownFaq::from).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::row;
+
+    #[test]
+    fn details_stand_with_their_dish_and_faqs_are_reduced() {
+        let details = |id: &str, item: &str| ExtendedDetails {
+            menu_item_id: item.into(),
+            ..row::<ExtendedDetails>(id)
+        };
+        let unavailable = MenuItem { available: false, ..row("m3") };
+        let faq = Faq { question: "Q".to_owned(), answer: "A".to_owned(), usage_count: 3, ..row("f") };
+        let knowledge = view(AiKnowledge {
+            restaurant: Restaurant {
+                name: "R".to_owned(),
+                state: Some("CA".to_owned()),
+                telr_api_key: Some(crate::Secret::new("key")),
+                ..row("r")
+            },
+            items: vec![row("m1"), row("m2"), unavailable],
+            details: vec![details("d2", "m3"), details("d1", "m1")],
+            knowledge: Some(row("k")),
+            faqs: vec![faq],
+        });
+        let found: Vec<(&str, Option<&str>)> = knowledge
+            .dishes
+            .iter()
+            .map(|dish| (dish.item.id.as_str(), dish.details.as_ref().map(|details| details.id.as_str())))
+            .collect();
+        assert_eq!(found, [("m1", Some("d1")), ("m2", None), ("m3", Some("d2"))]);
+        assert_eq!(
+            (knowledge.restaurant.name.as_str(), knowledge.restaurant.state.as_deref()),
+            ("R", Some("CA"))
+        );
+        assert_eq!(knowledge.house, Some(row("k")));
+        let want =
+            KnownFaq { id: "f".into(), question: "Q".to_owned(), answer: "A".to_owned(), keywords: None };
+        assert_eq!(knowledge.faqs, [want]);
+    }
+}

@@ -9,21 +9,48 @@
 //! through [`Env`].
 
 pub mod account;
+pub mod admin;
 pub mod amount;
+pub mod analytics;
+pub mod assistance;
 pub mod blob_ref;
 pub mod change;
 pub mod country;
+pub mod currency;
+pub mod demo;
 pub mod digest;
 pub mod env;
 pub mod event;
 pub mod facts;
+pub mod faq;
 pub mod id;
+pub mod knowledge;
+pub mod line;
+pub mod menu;
+pub mod menu_csv;
+pub mod money;
+pub mod order;
+pub mod picture;
+pub mod question;
+pub mod rating;
+pub mod receipt;
 pub mod rejection;
+pub mod report;
+pub mod restaurant;
 pub mod schema;
 pub mod secret;
+pub mod support;
+pub mod table;
+pub mod tax;
 pub mod text;
 pub mod time;
 pub mod value;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use amount::Amount;
 pub use change::{Change, ChangeSet, CommitId, Counter, Requirement};

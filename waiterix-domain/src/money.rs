@@ -94,18 +94,25 @@ fn scale(currency: &Currency) -> Result<(i64, i64), BadMinorUnits> {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.amount.is_negative() { "-" } else { "" };
-        let hundredths = self.amount.hundredths().unsigned_abs();
-        let (whole, fraction) = (hundredths / 100, hundredths % 100);
-        write!(f, "{sign}{}{whole}", self.currency.prefix())?;
-        match self.currency.minor_digits() {
-            Some(0) if fraction == 0 => Ok(()),
-            Some(digits) if digits > 2 => {
-                write!(f, ".{fraction:02}{:0<1$}", "", (digits - 2) as usize)
-            }
-            _ => write!(f, ".{fraction:02}"),
-        }
+        f.write_str(&written(i128::from(self.amount.hundredths()), &self.currency))
     }
+}
+
+/// Writes any number of hundredths as [`Money`] is written, also one that is larger than a stored amount can be.
+#[must_use]
+pub fn written(hundredths: i128, currency: &Currency) -> String {
+    let sign = if hundredths < 0 { "-" } else { "" };
+    let (whole, fraction) = (hundredths.unsigned_abs() / 100, hundredths.unsigned_abs() % 100);
+    let mut text = format!("{sign}{}{whole}", currency.prefix());
+    match currency.minor_digits() {
+        Some(0) if fraction == 0 => {}
+        Some(digits) => {
+            text.push_str(&format!(".{fraction:02}"));
+            text.extend(std::iter::repeat_n('0', digits.saturating_sub(2) as usize));
+        }
+        None => text.push_str(&format!(".{fraction:02}")),
+    }
+    text
 }
 
 #[cfg(test)]

@@ -54,9 +54,7 @@ pub fn ask(
     for (field, text) in
         [("menuItemContext", &command.menu_item_context), ("tableNumber", &command.table_number)]
     {
-        if let Some(text) = text {
-            faults.text(field, text, 0..=usize::MAX);
-        }
+        faults.free_text(field, text.as_deref());
     }
     let language = command.language.as_deref().unwrap_or(DEFAULT_LANGUAGE);
     if !LANGUAGES.contains(&language) {
@@ -129,7 +127,7 @@ impl AnswerQuestion {
         };
         let language = given(language).unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
         let mut faults = Faults::default();
-        faults.text("language", &language, 1..=usize::MAX);
+        faults.free_text("language", Some(&language));
         match &form {
             AnswerForm::Text(text) => faults.text("textAnswer", text, 1..=MAX_ANSWER_CHARS),
             AnswerForm::Audio { content_type, .. } if !is_audio(content_type) => {

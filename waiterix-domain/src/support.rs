@@ -75,3 +75,62 @@ pub fn request(account: &Account, command: &ContactSupport) -> Result<SupportReq
         message,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RejectionKind;
+    use crate::sample::{at, row};
+    use crate::schema::{Restaurant, User};
+
+    fn account(with_restaurant: bool, email: Option<&str>) -> Account {
+        let restaurant = Restaurant { name: "Zur Sonne".to_owned(), ..row("r") };
+        let user = User { email: email.map(str::to_owned), ..row("u") };
+        Account { user, restaurant: with_restaurant.then_some(restaurant) }
+    }
+
+    fn wrote(subject: &str, message: &str) -> ContactSupport {
+        ContactSupport { subject: Some(subject.to_owned()), message: Some(message.to_owned()) }
+    }
+
+    #[test]
+    fn a_request_says_who_asks_what() {
+        let request = request(&account(true, Some("o@x.org")), &wrote("Help", "It\nburns")).unwrap();
+        assert_eq!((request.restaurant_id.as_str(), request.restaurant_name.as_str()), ("r", "Zur Sonne"));
+        assert_eq!((request.email.as_str(), request.user_id.as_str()), ("o@x.org", "u"));
+        assert_eq!((request.subject.as_str(), request.message.as_str()), ("Help", "It\nburns"));
+    }
+
+    #[test]
+    fn refusals_come_in_the_order_of_the_contract() {
+        let nothing = ContactSupport::default();
+        let refused = |account: Account, command: &ContactSupport| request(&account, command).unwrap_err();
+        assert_eq!(refused(account(false, None), &nothing), Rejection::not_found("Restaurant not found"));
+        let no_email = Rejection::not_found("User not found or email not available");
+        assert_eq!(refused(account(true, None), &nothing), no_email);
+        assert_eq!(refused(account(true, Some("")), &nothing), no_email);
+        for command in [nothing.clone(), wrote("", "m"), wrote("s", "")] {
+            let refusal = refused(account(true, Some("o@x.org")), &command);
+            assert_eq!(refusal, Rejection::invalid("Subject and message are required"));
+        }
+    }
+
+    #[test]
+    fn d97_limits_hold_at_n_and_n_plus_one() {
+        for (subject, message, fits) in [(200, 5000, true), (201, 1, false), (1, 5001, false)] {
+            let answer =
+                request(&account(true, Some("o@x.org")), &wrote(&"ü".repeat(subject), &"ü".repeat(message)));
+            assert_eq!(answer.is_ok(), fits, "{subject} {message}");
+            if let Err(refusal) = answer {
+                assert_eq!((refusal.kind, refusal.errors.len()), (RejectionKind::Invalid, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn windows_are_hours() {
+        let window = |text| SupportRequest::window(at(text));
+        assert_eq!(window("2025-01-31T10:00:00Z"), window("2025-01-31T10:59:59Z"));
+        assert_eq!(window("2025-01-31T10:59:59Z") + 1, window("2025-01-31T11:00:00Z"));
+    }
+}

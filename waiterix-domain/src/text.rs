@@ -133,17 +133,17 @@ mod tests {
         faults.free_text("d", None);
         let rejection = faults.refuse("Invalid thing").unwrap_err();
         let paths: Vec<_> = rejection.errors.iter().map(|error| error.path.join(".")).collect();
-        assert_eq!((rejection.message.as_str(), paths), ("Invalid thing", vec!["a".to_owned(), "c".to_owned()]));
+        assert_eq!(
+            (rejection.message.as_str(), paths),
+            ("Invalid thing", vec!["a".to_owned(), "c".to_owned()])
+        );
     }
 
     #[test]
     fn d30_two_comes_before_ten() {
         let mut labels = vec!["10", "VIP", "2", "a10", "A2", "1", "01", "a", "terrace 12", "Terrace 3", ""];
         labels.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(
-            labels,
-            ["", "01", "1", "2", "10", "a", "A2", "a10", "Terrace 3", "terrace 12", "VIP"]
-        );
+        assert_eq!(labels, ["", "01", "1", "2", "10", "a", "A2", "a10", "Terrace 3", "terrace 12", "VIP"]);
         let huge = ["9".repeat(40), format!("1{}", "0".repeat(40))];
         assert_eq!(natural_order(&huge[0], &huge[1]), Ordering::Less);
     }

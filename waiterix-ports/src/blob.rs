@@ -158,7 +158,8 @@ pub struct UploadRequest {
     pub content_type: Option<String>,
     /// The exact length the uploader must send; anything up to `max_size` when `None`.
     pub size: Option<u64>,
-    /// The most bytes the uploader may send.
+    /// The most bytes the uploader may send. A store whose signatures bind a length but no limit cannot refuse more
+    /// where `size` is `None`, so whoever uses such an object looks at its size first.
     pub max_size: u64,
     /// How long the URL is valid.
     pub ttl: Duration,
@@ -174,8 +175,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// - **B1** Bytes, type, cache control, owner and visibility are read back as they were stored.
     /// - **B2** Readers see the old object or the new one, never a mixture; a failed put leaves the old one.
-    /// - **B3** `Create` on an existing key, or `IfMatch` with another etag, is `Conflict`; of several at once exactly
-    ///   one succeeds.
+    /// - **B3** `Create` on an existing key, or `IfMatch` with another etag or on a missing object, is `Conflict`; of
+    ///   several at once exactly one succeeds.
     /// - **B4** A body longer than `max_size`, or of another length than announced, is `Invalid`; nothing is stored.
     /// - **B5** Without a content type it is detected from the bytes: JPEG, PNG, GIF, WebP, AVIF, MP3, WebM; HTML and
     ///   SVG are never taken for pictures; everything else is `application/octet-stream`.
@@ -189,8 +190,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Reads an object, or a part of it.
     ///
     /// - **B10** A missing object is `NotFound`; an outage is not.
-    /// - **B11** A range is answered with exactly its bytes; one that reaches past the end is cut; one that starts past
-    ///   the end is `Invalid`.
+    /// - **B11** A range is answered with exactly its bytes; one that reaches past the end is cut; one that starts at
+    ///   or past the end, or is empty, is `Invalid`.
     /// - **B12** The body streams: its first bytes arrive before the last are read.
     ///
     /// # Errors
@@ -241,7 +242,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 
     /// A URL to which anyone who has it may PUT the object.
     ///
-    /// - **B70** A PUT with exactly the signed type and length is taken; another type, another length, a longer body, a
+    /// - **B70** A PUT with exactly the signed type and length is taken; another type, a shorter or longer body, a
     ///   changed URL or one past its end is refused, and nothing is stored.
     /// - **B71** The query of the URL carries all of the permission: without it nothing is allowed.
     /// - **B72** A second PUT to a signed URL does not replace the object.

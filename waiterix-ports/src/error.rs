@@ -161,7 +161,7 @@ impl fmt::Display for Error {
         write!(f, "{}: {}", self.operation, self.kind.as_str())?;
         match &self.violation {
             Some(Violation::Requirement { place }) => {
-                write!(f, " (change {place} relied on an older state)")?
+                write!(f, " (change {place} relied on an older state)")?;
             }
             Some(Violation::Unique(rule)) => write!(f, " (unique rule {rule:?})")?,
             Some(Violation::ForeignKey) => f.write_str(" (a row it refers to is not there)")?,

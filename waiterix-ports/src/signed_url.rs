@@ -1,5 +1,6 @@
 //! Signed object URLs that the service honours itself, for stores without a server of their own.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +12,9 @@ use url::Url;
 use waiterix_domain::{Secret, Timestamp};
 
 use crate::blob::UploadRequest;
+use crate::{
+    BlobMeta, BlobStore, ByteStream, Download, Error, ErrorKind, PutBlob, PutMode, Result, Visibility,
+};
 
 /// Everything but unreserved characters and the slash.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
@@ -40,6 +44,30 @@ pub enum Permit {
         /// The key.
         key: String,
     },
+}
+
+/// A PUT to a signed URL as it arrived.
+pub struct SignedPut<'a> {
+    /// Its path below `/api/objects/`, still percent-encoded.
+    pub encoded_key: &'a str,
+    /// Its query, without the question mark.
+    pub query: &'a str,
+    /// Its `Content-Type`, if it has one.
+    pub content_type: Option<&'a str>,
+    /// Its `Content-Length`, if it has one.
+    pub content_length: Option<u64>,
+    /// Its body.
+    pub body: ByteStream,
+}
+
+impl std::fmt::Debug for SignedPut<'_> {
+    /// Shows neither key nor query, which together are the permission.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedPut")
+            .field("content_type", &self.content_type)
+            .field("content_length", &self.content_length)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Signs and checks URLs of the form `<base>/api/objects/<key>?…`.
@@ -109,6 +137,66 @@ impl UrlSigner {
         }
     }
 
+    /// Honours a PUT to a signed URL: stores the object if the URL permits exactly this upload now. The object is
+    /// public if its key starts with `public/`; it has no owner yet; it never replaces another.
+    ///
+    /// # Errors
+    /// `Denied` without a permission, `Invalid` for another type, another length or too many bytes than permitted,
+    /// `Conflict` if there is an object already, and what [`BlobStore::put`] answers.
+    pub async fn accept_upload(
+        &self,
+        store: &dyn BlobStore,
+        put: SignedPut<'_>,
+        now: Timestamp,
+    ) -> Result<BlobMeta> {
+        const OPERATION: &str = "signed_url.upload";
+        let Some(Permit::Upload { key, content_type, size, max_size }) =
+            self.permit(put.encoded_key, put.query, now)
+        else {
+            return Err(Error::new(ErrorKind::Denied, OPERATION));
+        };
+        let invalid = |fault: &str| Error::new(ErrorKind::Invalid, OPERATION).with("fault", fault);
+        if content_type.is_some() && content_type.as_deref() != put.content_type {
+            return Err(invalid("content type is not the signed one"));
+        }
+        if size.is_some() && size != put.content_length {
+            return Err(invalid("content length is not the signed one"));
+        }
+        if put.content_length.is_some_and(|length| length > max_size) {
+            return Err(invalid("body is longer than permitted"));
+        }
+        let visibility = if key.starts_with("public/") { Visibility::Public } else { Visibility::Private };
+        let blob = PutBlob {
+            body: put.body,
+            size: put.content_length,
+            content_type: put.content_type.filter(|sent| !sent.is_empty()).map(str::to_owned),
+            cache_control: None,
+            owner: None,
+            visibility,
+            mode: PutMode::Create,
+            max_size,
+        };
+        store.put(&key, blob).await
+    }
+
+    /// Honours a GET of a signed URL, given as in [`UrlSigner::permit`].
+    ///
+    /// # Errors
+    /// `Denied` without a permission, and what [`BlobStore::get`] answers.
+    pub async fn open_download(
+        &self,
+        store: &dyn BlobStore,
+        encoded_key: &str,
+        query: &str,
+        range: Option<Range<u64>>,
+        now: Timestamp,
+    ) -> Result<Download> {
+        match self.permit(encoded_key, query, now) {
+            Some(Permit::Download { key }) => store.get(&key, range).await,
+            _ => Err(Error::new(ErrorKind::Denied, "signed_url.download")),
+        }
+    }
+
     fn object(&self, key: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("/api/objects/{}", encode_key(key)));
@@ -141,43 +229,4 @@ fn end(now: Timestamp, ttl: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn signer(secret: &str) -> UrlSigner {
-        UrlSigner::new(Url::parse("http://127.0.0.1:8080").unwrap(), Secret::new(secret))
-    }
-
-    fn parts(url: &Url) -> (String, String) {
-        (url.path().strip_prefix("/api/objects/").unwrap().to_owned(), url.query().unwrap().to_owned())
-    }
-
-    #[test]
-    fn a_signed_url_permits_what_was_asked_until_its_end_and_nothing_else() {
-        let request = UploadRequest {
-            key: "public/uploads/ä b?".to_owned(),
-            content_type: Some("image/png".to_owned()),
-            size: None,
-            max_size: 10,
-            ttl: Duration::from_secs(900),
-        };
-        let now = Timestamp::from_millis(1_700_000_000_000).unwrap();
-        let url = signer("one").upload(&request, now);
-        let (key, query) = parts(&url);
-        let permit = signer("one").permit(&key, &query, now.plus_seconds(899));
-        assert_eq!(
-            permit,
-            Some(Permit::Upload {
-                key: request.key,
-                content_type: request.content_type,
-                size: None,
-                max_size: 10
-            })
-        );
-        assert_eq!(signer("one").permit(&key, &query, now.plus_seconds(900)), None);
-        assert_eq!(signer("two").permit(&key, &query, now), None);
-        assert_eq!(signer("one").permit("public/uploads/other", &query, now), None);
-        assert_eq!(signer("one").permit(&key, &query.replace("max=10", "max=99"), now), None);
-        assert_eq!(signer("one").permit(&key, "", now), None);
-    }
-}
+mod tests;

@@ -1,2 +1,33 @@
 //! The Waiterix command line.
-fn main() {}
+
+mod banner;
+mod command;
+mod compose;
+mod demo;
+mod environment;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use command::{Command, Waiterix};
+
+fn main() -> ExitCode {
+    let given = Waiterix::parse();
+    let outcome = match given.command.unwrap_or_default() {
+        Command::Serve(options) => serve::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Openapi => {
+            banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            banner::complain(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,2 +1,46 @@
-//! Commands of the project.
-fn main() {}
+//! The project's own commands, called as `cargo xtask …`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers: it speaks to them")]
+
+mod backends;
+mod bench;
+mod checks;
+mod command;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Prepare what the tests need, then run all of them.
+    Test(test::Options),
+    /// Formatting, lints and documentation without a complaint, then all tests, none of which may be skipped.
+    Ci,
+    /// Measure the release build and write the figures to docs/performance.md.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Xtask::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Ci => checks::run(),
+        Task::Bench(options) => bench::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            failure.exit_code()
+        }
+    }
+}

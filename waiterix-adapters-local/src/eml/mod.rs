@@ -238,9 +238,9 @@ impl Mailer for EmlMailer {
         let (folder, path) = (Arc::clone(&self.folder), self.folder.suppression(address));
         blocking(OPERATION, move || {
             if suppressed {
-                touch(&path)?
+                touch(&path)?;
             } else {
-                scratch::remove(&path)?
+                scratch::remove(&path)?;
             }
             scratch::sync_dir(&folder.suppressed())
         })

@@ -161,6 +161,14 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// What was given for a field that may be absent but not null.
+    pub fn not_null<T>(&mut self, name: &str, expected: &str, given: Given<T>) -> Option<T> {
+        if matches!(given, Given::Null) {
+            self.fault(name, expected);
+        }
+        given.into_option()
+    }
+
     /// A boolean.
     pub fn boolean(&mut self, name: &str) -> Given<bool> {
         self.typed(name, "Expected true or false", Value::as_bool)
@@ -177,6 +185,17 @@ impl<'a> Fields<'a> {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
+        })
+    }
+
+    /// A decimal number that must be there, see [`Fields::decimal_text`].
+    pub fn required_decimal_text(&mut self, name: &str) -> String {
+        let before = self.errors.len();
+        self.decimal_text(name).into_option().unwrap_or_else(|| {
+            if self.errors.len() == before {
+                self.fault(name, "Required");
+            }
+            String::new()
         })
     }
 

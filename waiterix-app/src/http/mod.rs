@@ -6,13 +6,14 @@ pub mod guard;
 pub mod respond;
 pub mod routes;
 pub mod shapes;
+pub mod web_client;
 
 use std::any::Any;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{OriginalUri, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -25,12 +26,12 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::Shared;
 use respond::json_response;
+use web_client::WebClient;
 
 /// How long a request may take. Gateways in front of the service give up after 29 seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The whole service: every route, the push channel, the API document and its page.
-#[must_use]
 pub fn service(app: Shared) -> Router {
     let (router, document) = routes::all().split_for_parts();
     router
@@ -77,21 +78,24 @@ fn cors(app: &Shared) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
-async fn unknown_route(
-    State(app): State<Shared>,
-    method: Method,
-    OriginalUri(uri): OriginalUri,
-) -> Response<Body> {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+/// What no route takes: a file or page of the web client, if one is served, else 404.
+async fn unknown_route(State(app): State<Shared>, request: Request) -> Response<Body> {
+    if let Some(client) = &app.web_client
+        && WebClient::takes(request.method(), request.uri().path())
+    {
+        return client.serve(request).await;
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let body = json!({
         "error": "Not Found",
-        "message": format!("Route {method} {path} not found"),
+        "message": format!("Route {} {path} not found", request.method()),
         "timestamp": app.clock.now().to_string(),
     });
     json_response(StatusCode::NOT_FOUND, &body)
 }
 
 /// A panic is a fault of ours: the caller learns nothing of it, the log learns what it said.
+#[allow(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let said = panic
         .downcast_ref::<String>()

@@ -73,6 +73,7 @@ impl<T: Into<Refusal>> From<T> for Stop {
 pub type Outcome<T> = Result<T, Stop>;
 
 /// Gives a rejection a key of its own.
+#[allow(clippy::wrong_self_convention, reason = "reads as what happens: refused as an error")]
 pub trait Keyed {
     /// As `{"error": …}`.
     fn as_error(self) -> Stop;

@@ -3,8 +3,8 @@
 /// Words that say nothing about what a text is about.
 pub const STOP_WORDS: &[&str] = &[
     "the", "is", "are", "was", "were", "have", "has", "had", "do", "does", "did", "will", "would", "should",
-    "could", "can", "may", "what", "when", "where", "who", "why", "how", "this", "that", "these", "those", "you",
-    "your", "for", "and", "but", "not", "with", "from",
+    "could", "can", "may", "what", "when", "where", "who", "why", "how", "this", "that", "these", "those",
+    "you", "your", "for", "and", "but", "not", "with", "from",
 ];
 
 /// A keyword has more characters than this.

@@ -60,7 +60,10 @@ pub fn table_label(order: &Order, current: Option<&str>) -> Option<String> {
 
 /// The table a guest's text means: the one with this id, else the one with this label. `tables` are those of one
 /// restaurant, so that a table of another one is never found.
-pub(crate) fn named_table<'a>(tables: &'a [RestaurantTable], text: Option<&str>) -> Option<&'a RestaurantTable> {
+pub(crate) fn named_table<'a>(
+    tables: &'a [RestaurantTable],
+    text: Option<&str>,
+) -> Option<&'a RestaurantTable> {
     let text = text?;
     let by_id = tables.iter().find(|table| table.id == TableId::from(text));
     by_id.or_else(|| tables.iter().find(|table| table.table_number == text))

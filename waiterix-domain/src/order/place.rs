@@ -9,7 +9,7 @@ use crate::schema::{
 };
 use crate::{Amount, ChangeSet, Decision, Env, FieldError, Rejection, RejectionKind};
 
-use super::note::{Faults, MAX_NOTE_CHARS};
+use super::note::{BodyFaults, MAX_NOTE_CHARS};
 use super::{IDEMPOTENCY_MS, OrderRules, ShownTotals, Totals, named_table};
 
 /// The most lines of one order.
@@ -143,12 +143,12 @@ pub fn place(
 
 /// Checks everything that can be checked without facts, and reports all of it at once.
 fn check(command: &PlaceOrder) -> Result<Checked, Rejection> {
-    let mut faults = Faults::after(&command.faults);
+    let mut faults = BodyFaults::after(&command.faults);
     let payment_method = match command.payment_method.as_str() {
         "cash" => PaymentMethod::Cash,
         "online" => PaymentMethod::Online,
         _ => {
-            faults.add(&["paymentMethod"], "Must be cash or online");
+            faults.add(&["paymentMethod"], "must be cash or online");
             PaymentMethod::Cash
         }
     };
@@ -158,7 +158,7 @@ fn check(command: &PlaceOrder) -> Result<Checked, Rejection> {
             Amount::ZERO
         });
         if amount.is_negative() {
-            faults.add(&[name], "Must not be negative");
+            faults.add(&[name], "must not be negative");
         }
         amount
     };
@@ -166,19 +166,19 @@ fn check(command: &PlaceOrder) -> Result<Checked, Rejection> {
     let tax = sum("tax", &command.tax);
     let total = sum("total", &command.total);
     let tip = sum("tip", command.tip.as_deref().unwrap_or("0.00"));
-    faults.check_text(&["customerNote"], command.customer_note.as_deref(), MAX_NOTE_CHARS);
-    faults.check_text(&["allergies"], command.allergies.as_deref(), MAX_NOTE_CHARS);
+    faults.text(&["customerNote"], command.customer_note.as_deref(), MAX_NOTE_CHARS);
+    faults.text(&["allergies"], command.allergies.as_deref(), MAX_NOTE_CHARS);
     let quantities = check_lines(&command.lines, &mut faults);
-    faults.finish("Invalid order data")?;
+    faults.refuse("Invalid order data")?;
     Ok(Checked { payment_method, tip, shown: ShownTotals { subtotal, tax, total }, quantities })
 }
 
-fn check_lines(lines: &[PlacedLine], faults: &mut Faults) -> Vec<i32> {
+fn check_lines(lines: &[PlacedLine], faults: &mut BodyFaults) -> Vec<i32> {
     if lines.is_empty() {
-        faults.add(&["items"], "Must have at least one item");
+        faults.add(&["items"], "must have at least one item");
     }
     if lines.len() > MAX_LINES {
-        faults.add(&["items"], format!("Must have at most {MAX_LINES} items"));
+        faults.add(&["items"], format!("must have at most {MAX_LINES} items"));
         return Vec::new();
     }
     let mut quantities = Vec::with_capacity(lines.len());
@@ -188,12 +188,12 @@ fn check_lines(lines: &[PlacedLine], faults: &mut Faults) -> Vec<i32> {
         if line.item.is_empty() {
             faults.add(&at("id"), "Required");
         }
-        faults.check_text(&at("customerNote"), line.customer_note.as_deref(), MAX_NOTE_CHARS);
-        faults.check_text(&at("allergies"), line.allergies.as_deref(), MAX_NOTE_CHARS);
+        faults.text(&at("customerNote"), line.customer_note.as_deref(), MAX_NOTE_CHARS);
+        faults.text(&at("allergies"), line.allergies.as_deref(), MAX_NOTE_CHARS);
         let quantity = line.quantity.filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
         match quantity.and_then(|quantity| i32::try_from(quantity).ok()) {
             Some(quantity) => quantities.push(quantity),
-            None => faults.add(&at("quantity"), format!("Must be a whole number from 1 to {MAX_QUANTITY}")),
+            None => faults.add(&at("quantity"), format!("must be a whole number from 1 to {MAX_QUANTITY}")),
         }
     }
     quantities

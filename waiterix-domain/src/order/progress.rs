@@ -4,7 +4,7 @@ use crate::event::{Audience, Event};
 use crate::schema::{Order, OrderStatus};
 use crate::{Decision, Env, FieldError, Rejection};
 
-use super::note::{Faults, MAX_NOTE_CHARS};
+use super::note::{BodyFaults, MAX_NOTE_CHARS};
 
 /// Changes how far an order is. The same status again changes nothing and tells nobody.
 ///
@@ -62,13 +62,17 @@ pub struct Cancelled {
 ///
 /// # Errors
 /// `Invalid` for an order that is final, or a reason that is too long.
-pub fn cancel(order: &Order, command: &CancelOrder, env: &mut Env<'_>) -> Result<Decision<Cancelled>, Rejection> {
+pub fn cancel(
+    order: &Order,
+    command: &CancelOrder,
+    env: &mut Env<'_>,
+) -> Result<Decision<Cancelled>, Rejection> {
     if order.status.is_final() {
         return Err(Rejection::invalid(format!("Cannot cancel order that is already {}", order.status)));
     }
-    let mut faults = Faults::after(&command.faults);
-    faults.check_text(&["reason"], command.reason.as_deref(), MAX_NOTE_CHARS);
-    faults.finish("Invalid cancellation")?;
+    let mut faults = BodyFaults::after(&command.faults);
+    faults.text(&["reason"], command.reason.as_deref(), MAX_NOTE_CHARS);
+    faults.refuse("Invalid cancellation")?;
     let reason = command.reason.clone().filter(|reason| !reason.is_empty());
     let line = format!("Cancelled: {}", reason.as_deref().unwrap_or("No reason provided"));
     let after = Order {

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn d57_tax_is_the_configured_rate_of_the_subtotal_rounded_half_up() {
-        let totals = Totals::of([(amount("12.55"), 1), (amount("3.00"), 2)], DEFAULT_WEB_RATE, amount("2.00"));
+        let totals =
+            Totals::of([(amount("12.55"), 1), (amount("3.00"), 2)], DEFAULT_WEB_RATE, amount("2.00"));
         let totals = totals.unwrap();
         assert_eq!(totals.subtotal, amount("18.55"));
         assert_eq!(totals.tax, amount("1.86"));

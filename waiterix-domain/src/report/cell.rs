@@ -1,30 +1,15 @@
-//! Cells of a CSV file.
+//! Cells of a report, by the same rules as those of the menu's file.
 
-use std::borrow::Cow;
+use crate::menu_csv::cell::{encoded, guarded};
 
-/// A text that a spreadsheet will not take for a formula: one that starts like a formula gets an apostrophe.
-pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// A text as one cell: guarded, and quoted where CSV needs it.
-pub(crate) fn cell(text: &str) -> Cow<'_, str> {
-    let text = guarded(text);
-    let outer_blank = text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
-    if outer_blank || text.contains([',', '"', '\n', '\r']) { Cow::Owned(quoted(&text)) } else { text }
+/// A text as one cell: guarded against being taken for a formula, and quoted where CSV needs it.
+pub(super) fn cell(text: &str) -> String {
+    encoded(&guarded(text)).into_owned()
 }
 
 /// A text as one cell: guarded, and always quoted.
-pub(crate) fn quoted_cell(text: &str) -> String {
-    quoted(&guarded(text))
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
+pub(super) fn quoted_cell(text: &str) -> String {
+    format!("\"{}\"", guarded(text).replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -60,7 +45,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_texts_come_back_from_a_csv_reader(texts in prop::collection::vec("\\PC*|[=,\"\n\r\t a]{0,6}", 2..5)) {
-            let line = texts.iter().map(|text| cell(text).into_owned()).collect::<Vec<_>>().join(",");
+            let line = texts.iter().map(|text| cell(text)).collect::<Vec<_>>().join(",");
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
             let record = reader.records().next().unwrap().unwrap();
             let back: Vec<&str> = record.iter().collect();

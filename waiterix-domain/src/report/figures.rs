@@ -1,6 +1,7 @@
 //! The sums of a report.
 
 use crate::amount::Total;
+use crate::facts::LabelledOrder;
 use crate::schema::{Order, OrderStatus, PaymentMethod};
 
 /// Counts and exact sums over the orders of a period.
@@ -34,7 +35,8 @@ pub struct Figures {
 impl Figures {
     /// The figures of some orders.
     #[must_use]
-    pub fn of<'a>(orders: impl Iterator<Item = &'a Order> + Clone) -> Self {
+    pub fn of(orders: &[LabelledOrder]) -> Self {
+        let orders = orders.iter().map(|labelled| &labelled.order);
         let count = |which: fn(&Order) -> bool| orders.clone().filter(|order| which(order)).count() as u64;
         let counted = orders.clone().filter(|order| order.status != OrderStatus::Cancelled);
         let revenue: Total = counted.clone().map(|order| order.total).sum();

@@ -34,7 +34,7 @@ pub struct Report<'a> {
 /// formula is guarded by an apostrophe.
 #[must_use]
 pub fn sheet(report: &Report<'_>) -> String {
-    let figures = Figures::of(report.orders.iter().map(|labelled| &labelled.order));
+    let figures = Figures::of(report.orders);
     let mut lines = head(report, &figures);
     let mut items: HashMap<&str, Vec<&OrderItem>> = HashMap::new();
     for item in report.items {
@@ -49,7 +49,7 @@ pub fn sheet(report: &Report<'_>) -> String {
 
 fn head(report: &Report<'_>, figures: &Figures) -> Vec<String> {
     vec![
-        cell(&format!("Financial Report for {}", report.restaurant)).into_owned(),
+        cell(&format!("Financial Report for {}", report.restaurant)),
         format!("Period: {} to {}", report.range.start(), report.range.end()),
         format!("Generated: {}", report.generated),
         String::new(),
@@ -76,23 +76,22 @@ fn head(report: &Report<'_>, figures: &Figures) -> Vec<String> {
 fn order_line(labelled: &LabelledOrder, items: &[&OrderItem]) -> String {
     let order = &labelled.order;
     let (date, time) = date_and_time(order.created_at);
-    // The copy on the order keeps the label of a table that was removed since.
-    let table = labelled.table_number.as_deref().or(order.table_number.as_deref()).unwrap_or("N/A");
+    let table = crate::order::table_label(order, labelled.table_number.as_deref());
     let dishes =
         items.iter().map(|item| format!("{}x {}", item.quantity, item.name)).collect::<Vec<_>>().join("; ");
     [
-        cell(order.id.as_str()).into_owned(),
+        cell(order.id.as_str()),
         date,
         time,
-        cell(table).into_owned(),
-        cell(order.status.as_str()).into_owned(),
+        cell(table.as_deref().unwrap_or("N/A")),
+        cell(order.status.as_str()),
         quoted_cell(&dishes),
         order.subtotal.to_string(),
         order.tax.to_string(),
         order.tip.to_string(),
         order.total.to_string(),
-        cell(order.payment_method.as_str()).into_owned(),
-        cell(order.payment_status.as_str()).into_owned(),
+        cell(order.payment_method.as_str()),
+        cell(order.payment_status.as_str()),
     ]
     .join(",")
 }

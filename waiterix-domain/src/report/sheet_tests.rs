@@ -63,7 +63,8 @@ fn the_report_is_exactly_the_lines_of_the_contract() {
     let mut second = order("o-2", [1000, 100, 0, 1101], OrderStatus::New, PaymentMethod::Online);
     second.order.table_number = Some("kept".to_owned());
     let third = order("o-3", [9900, 990, 0, 10890], OrderStatus::Cancelled, PaymentMethod::Cash);
-    let items = [item("o-1", 2, "Soup"), item("o-1", 1, "Tea"), item("o-2", 1, "Bread, dark"), item("x", 9, "?")];
+    let items =
+        [item("o-1", 2, "Soup"), item("o-1", 1, "Tea"), item("o-2", 1, "Bread, dark"), item("x", 9, "?")];
     let want = "\
 Financial Report for Zur Sonne
 Period: 2025-01-01 to 2025-01-31
@@ -103,9 +104,13 @@ fn an_empty_period_has_zeros_and_no_detail_lines() {
 fn d88_cancelled_orders_are_no_revenue() {
     let orders = [order("o", [100, 10, 5, 115], OrderStatus::Cancelled, PaymentMethod::Online)];
     let text = written("R", &orders, &[]);
-    for line in
-        ["Total Orders,1", "Cancelled Orders,1", "Total Revenue,0.00", "Average Order Value,0.00", "Online Payments,1"]
-    {
+    for line in [
+        "Total Orders,1",
+        "Cancelled Orders,1",
+        "Total Revenue,0.00",
+        "Average Order Value,0.00",
+        "Online Payments,1",
+    ] {
         assert!(text.lines().any(|found| found == line), "{line}");
     }
     assert!(text.ends_with("o,2025-01-31,23:05:07,N/A,cancelled,\"\",1.00,0.10,0.05,1.15,online,pending"));
@@ -113,7 +118,8 @@ fn d88_cancelled_orders_are_no_revenue() {
 
 #[test]
 fn d90_texts_cannot_become_formulas_or_break_the_columns() {
-    let mut hostile = order("o", [0; 4], OrderStatus::Other("=1".to_owned()), PaymentMethod::Other("a,b".to_owned()));
+    let mut hostile =
+        order("o", [0; 4], OrderStatus::Other("=1".to_owned()), PaymentMethod::Other("a,b".to_owned()));
     hostile.table_number = Some("-1".to_owned());
     let items = [item("o", -1, "say \"hi\"\n=now()"), item("o", 1, "x")];
     let text = written("A, \"B\"", &[hostile], &items);
@@ -128,7 +134,8 @@ fn d56_sums_are_exact_where_binary_floats_are_not() {
         .map(|n| order(&format!("o{n}"), [10, 20, 30, 10], OrderStatus::Completed, PaymentMethod::Cash))
         .collect();
     let text = written("R", &orders, &[]);
-    for line in ["Total Subtotal,100.00", "Total Tax,200.00", "Total Tips,300.00", "Average Order Value,0.10"] {
+    for line in ["Total Subtotal,100.00", "Total Tax,200.00", "Total Tips,300.00", "Average Order Value,0.10"]
+    {
         assert!(text.lines().any(|found| found == line), "{line}");
     }
 }
@@ -136,19 +143,23 @@ fn d56_sums_are_exact_where_binary_floats_are_not() {
 #[test]
 fn sums_may_exceed_what_one_order_can_hold() {
     let most = Amount::MAX.hundredths();
-    let orders: Vec<LabelledOrder> = (0..3)
-        .map(|n| order(&format!("o{n}"), [most; 4], OrderStatus::New, PaymentMethod::Cash))
-        .collect();
+    let orders: Vec<LabelledOrder> =
+        (0..3).map(|n| order(&format!("o{n}"), [most; 4], OrderStatus::New, PaymentMethod::Cash)).collect();
     let text = written("R", &orders, &[]);
-    assert!(text.contains("\nTotal Revenue,299999999.97\n") && text.contains("\nAverage Order Value,99999999.99\n"));
+    assert!(
+        text.contains("\nTotal Revenue,299999999.97\n")
+            && text.contains("\nAverage Order Value,99999999.99\n")
+    );
 }
 
 fn any_order() -> impl Strategy<Value = LabelledOrder> {
     let status = prop::sample::select(vec!["new", "preparing", "ready", "completed", "cancelled", "odd"]);
     let method = prop::sample::select(vec!["cash", "online", "card"]);
-    (prop::array::uniform4(-9_999_999_999i64..=9_999_999_999), status, method).prop_map(|(sums, status, method)| {
-        order("o", sums, OrderStatus::from(status.to_owned()), PaymentMethod::from(method.to_owned()))
-    })
+    (prop::array::uniform4(-9_999_999_999i64..=9_999_999_999), status, method).prop_map(
+        |(sums, status, method)| {
+            order("o", sums, OrderStatus::from(status.to_owned()), PaymentMethod::from(method.to_owned()))
+        },
+    )
 }
 
 proptest! {

@@ -1,11 +1,13 @@
 //! Rows.
 
+mod fault;
 mod query;
 mod reads;
 
 use std::fmt;
 
 use async_trait::async_trait;
+pub use fault::fault_of;
 pub use query::{Answer, Count, Query};
 pub use reads::Reads;
 use waiterix_domain::digest::Digest;
@@ -34,7 +36,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - **S3** A composite answer shows one moment: never a header without its lines.
     /// - **S4** Reading changes nothing.
     /// - **S5** Every column survives a round trip: null and empty text, null and empty array, array order, exact
-    ///   amounts, microseconds, any Unicode text, any JSON, unknown words.
+    ///   amounts, microseconds, any Unicode text but U+0000, unknown words, any JSON whose numbers have at most 15
+    ///   digits and no exponent.
     /// - **S6** Text with U+0000, or a key longer than 4 096 bytes, in a query is simply not found.
     ///
     /// # Errors
@@ -44,25 +47,29 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Commits a set of changes, all or nothing.
     ///
     /// - **S10** All changes are visible to every read that starts after the answer.
-    /// - **S11** A failed commit changed nothing at all.
+    /// - **S11** A failed commit changed nothing at all, and is not remembered: sent again it is tried anew. Where a
+    ///   set cannot be committed for several reasons, any one of them is answered.
     /// - **S12** `Insert` of a key that holds another row is `Conflict` with `Unique(PrimaryKey)`; of the very same
     ///   row it is done already.
     /// - **S13** `Update` of a row that is no longer `before` is `Conflict` with `Requirement` and the place of the
-    ///   change, unless it already is `after`; of a row that is gone likewise.
+    ///   change, unless it already is `after`; of a row that is gone likewise. One whose `before` and `after` are not the
+    ///   same table and key is `Invalid`.
     /// - **S14** `Delete` follows the foreign keys of the schema: cascades and set-nulls; an absent row is done
-    ///   already.
+    ///   already. What is set null keeps the uniqueness rules.
     /// - **S15** `Add` counts exactly, also when many commits add at once; an absent row is `Conflict` with
     ///   `Requirement`; a result outside 32 bits is `Invalid`.
     /// - **S16** `Require` fails with `Conflict` and `Requirement` when it does not hold, and the whole set with it.
     /// - **S17** Every rule of [`UniqueRule`](waiterix_domain::UniqueRule) holds; its violation is `Conflict` with
     ///   that rule.
     /// - **S18** A foreign key to a row that is not there is `Conflict` with `ForeignKey`.
-    /// - **S19** The same set sent again changes nothing and succeeds, also when others changed the rows in between.
+    /// - **S19** The same set sent again changes nothing and succeeds, also when others changed the rows in between. A
+    ///   set of nothing but inserts is recognised by its rows alone ([`ChangeSet::needs_record`]), so only as long as
+    ///   they are as it left them.
     /// - **S20** Of several commits that update the same row as it was read, exactly one succeeds; none is lost.
-    /// - **S21** Changes apply in order: a parent may be inserted before its child in one set, a value that was
-    ///   freed by an earlier change may be taken by a later one.
+    /// - **S21** Changes apply in order, each to what those before it left: a parent may be inserted before its child
+    ///   in one set (not after it), a value that was freed by an earlier change may be taken by a later one.
     /// - **S22** A set of [`ChangeSet::MAX_CHANGES`] changes is committed; a longer one is `Invalid`.
-    /// - **S23** A text with U+0000 is `Invalid`.
+    /// - **S23** A text with U+0000 is `Invalid`, wherever it stands in the set: texts, arrays, JSON, keys.
     /// - **S24** An empty set succeeds.
     /// - **S25** Two commits that each require what the other changes cannot both succeed (no write skew).
     ///

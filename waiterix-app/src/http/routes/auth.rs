@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use waiterix_ports::{ChefSelector, CloseReason};
 
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
-use crate::http::respond::{Json, Outcome, Words, answer};
+use crate::http::respond::{Json, Outcome, Words, answer, json_response};
 use crate::http::shapes::user::User;
 use crate::http::shapes::{Said, said};
 use crate::identity::TokenError;
@@ -95,25 +95,17 @@ async fn sign_in(app: &App, identity: &Identity, headers: &HeaderMap) -> Outcome
             |facts, env| account::sign_in(facts, identity, env),
         )
         .await?;
-    let session = app.start_session(&user, headers).await.map_err(|error| {
-        tracing::error!(%error, "a session could not be saved");
-        Refusal::Rejected(Rejection::new(RejectionKind::Unavailable, "Session save failed"))
-    });
-    let session = match session {
+    let session = match app.start_session(&user, headers).await {
         Ok(session) => session,
-        // The contract names this failure by a 500 of its own.
-        Err(_) => return Ok(session_save_failed()),
+        Err(error) => {
+            tracing::error!(%error, "a session could not be saved");
+            // The contract words this failure differently from every other.
+            return Ok(json_response(StatusCode::INTERNAL_SERVER_ERROR, &said("Session save failed")));
+        }
     };
     let mut response = Json(SignedIn { user: user.into() }).into_response();
     put_cookie(&mut response, &cookie::set(&session, &app.settings.cookie));
     Ok(response)
-}
-
-fn session_save_failed() -> Response<Body> {
-    crate::http::respond::json_response(
-        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-        &said("Session save failed"),
-    )
 }
 
 fn put_cookie(response: &mut Response<Body>, cookie: &str) {

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Shared;
+use crate::http::web_client::WebClient;
 use crate::http::respond::{Json, Words, answer};
 use crate::realtime;
 use crate::settings::VERSION;
@@ -44,6 +45,9 @@ struct Name {
 /// What this is. A WebSocket handshake is taken here too, for local development of the client.
 #[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Name)))]
 async fn root(State(app): State<Shared>, request: Request) -> Response<Body> {
+    if let Some(client) = app.web_client.as_ref().filter(|_| WebClient::wants_page(request.headers())) {
+        return client.serve(request).await;
+    }
     let (mut parts, _) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
         return realtime::socket::handshake(app, upgrade, parts).await;

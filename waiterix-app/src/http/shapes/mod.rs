@@ -1,5 +1,15 @@
 //! JSON shapes: what rows look like to callers. A field of a shape is always present, as `null` if need be.
 
+pub mod analytics;
+pub mod assistance;
+pub mod faq;
+pub mod menu;
+pub mod order;
+pub mod public;
+pub mod question;
+pub mod rating;
+pub mod restaurant;
+pub mod table;
 pub mod user;
 
 use serde::Serialize;

@@ -1,0 +1,114 @@
+//! `waiterix serve` as a process of its own, as a person would start it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+/// The program, built if need be.
+pub fn binary() -> PathBuf {
+    static BUILT: Once = Once::new();
+    let test = std::env::current_exe().expect("the path of this test");
+    let folder = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    let binary = folder.join(format!("waiterix{}", std::env::consts::EXE_SUFFIX));
+    // The test command builds it first; a test started alone builds it here.
+    BUILT.call_once(|| {
+        if !binary.exists() {
+            let cargo = option_env!("CARGO").unwrap_or("cargo");
+            let status = Command::new(cargo).args(["build", "--package", "waiterix"]).status();
+            assert!(status.is_ok_and(|status| status.success()), "cargo build --package waiterix failed");
+        }
+    });
+    binary
+}
+
+/// A running service. Killed when dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    /// Where it serves.
+    pub base: Url,
+    /// Its data folder.
+    pub data: PathBuf,
+}
+
+impl Program {
+    /// Starts the service on a free port with a data folder, and waits until it says where it serves.
+    pub fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .env_remove("SESSION_SECRET")
+            .env("LOG_LEVEL", "warn")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let first = lines.next().and_then(Result::ok).unwrap_or_default();
+        let base = first.rsplit(' ').next().and_then(|word| Url::parse(word).ok());
+        let Some(base) = base else {
+            let _ = child.kill();
+            panic!("the program does not say where it serves: {first:?}");
+        };
+        // Its output must go on being read, or it would block on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, base, data: data.to_owned() }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(asked.success());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("status") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program to its end and answers its status, output and complaints.
+pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (ExitStatus, String, String) {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut complaints = child.stderr.take().expect("stderr");
+    let errors = std::thread::spawn(move || {
+        let mut text = String::new();
+        complaints.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+    });
+    let mut output = String::new();
+    child.stdout.take().expect("stdout").read_to_string(&mut output).expect("UTF-8");
+    (child.wait().expect("ended"), output, errors.join().expect("read"))
+}

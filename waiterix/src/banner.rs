@@ -1,0 +1,49 @@
+//! What the command line says to the person who started it.
+
+use std::path::Path;
+
+use url::Url;
+
+/// Prints to standard output.
+#[allow(clippy::print_stdout, reason = "the command line speaks to people here")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Prints to standard error.
+#[allow(clippy::print_stderr, reason = "the command line speaks to people here")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("waiterix: {text}");
+}
+
+/// Says what is served where.
+pub(crate) fn greet(base: &Url, data: &Path, sign_in_by_code: bool) {
+    let at = |path: &str| base.join(path).map_or_else(|_| path.to_owned(), |url| url.to_string());
+    let sign_in = if sign_in_by_code {
+        format!(
+            "POST {} {{\"email\": …}}, then the code from the mail to {}",
+            at("/api/auth/code"),
+            at("/api/auth/code/verify")
+        )
+    } else {
+        format!("POST {} {{\"idToken\": …}} with a token of your identity provider", at("/api/auth/verify"))
+    };
+    say(&format!(
+        "Waiterix {version} is serving {base}
+
+  API page      {docs}
+  Demo          {demo}
+  Demo menu     {menu}
+  Sign in       {sign_in}
+  Mail goes to  {mail}
+  Data          {data}
+
+  Ctrl-C stops it; running requests are finished.",
+        version = waiterix_app::settings::VERSION,
+        docs = at("/docs"),
+        demo = at("/api/public/restaurant/demo"),
+        menu = at("/api/menu-items?restaurantId=demo"),
+        mail = data.join("mail").display(),
+        data = data.display(),
+    ));
+}

@@ -1,0 +1,57 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use url::Url;
+
+/// Backend of a restaurant QR-ordering service.
+#[derive(Debug, Parser)]
+#[command(name = "waiterix", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Waiterix {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the HTTP and realtime API (what happens when no command is given).
+    Serve(Serve),
+    /// Load a realistic restaurant into the data folder: menu with pictures, tables with QR codes, past orders.
+    Demo(Demo),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(Serve { listen: DEFAULT_LISTEN, data: DEFAULT_DATA.into(), web: None })
+    }
+}
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_DATA: &str = "waiterix-data";
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value_t = DEFAULT_LISTEN)]
+    pub(crate) listen: SocketAddr,
+    /// Folder for everything the service keeps.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub(crate) data: PathBuf,
+    /// Folder of the built web client, to be served from the same address.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) web: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for everything the service keeps.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub(crate) data: PathBuf,
+    /// Address under which guests reach the service; it goes into the QR codes.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) site: Url,
+}

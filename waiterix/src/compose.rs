@@ -1,0 +1,155 @@
+//! The embedded default: every port from one folder and one process.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+use waiterix_adapters_local::eml::EmlMailer;
+use waiterix_adapters_local::folder::FolderBlobStore;
+use waiterix_adapters_local::sockets::SocketNotifier;
+use waiterix_adapters_local::sqlite::{SqliteSessionStore, SqliteStore};
+use waiterix_app::http::web_client::WebClient;
+use waiterix_app::{App, OsRandom, Ports, Random as _, Settings, Shared};
+use waiterix_domain::Secret;
+use waiterix_ports::signed_url::UrlSigner;
+use waiterix_ports::{Clock, SystemClock};
+
+/// The embedded service, and what must be closed when it stops.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    pub(crate) app: Shared,
+    pub(crate) notifier: Arc<SocketNotifier>,
+    store: Arc<SqliteStore>,
+    sessions: Arc<SqliteSessionStore>,
+}
+
+/// The sender of embedded mail.
+const FROM: &str = "waiterix@localhost.localdomain";
+
+impl Embedded {
+    /// Opens the data folder, which is made if it is not there. `base` is the public address of the service.
+    pub(crate) async fn open(
+        data: &Path,
+        base: &Url,
+        settings: Settings,
+        keys: &Keys,
+        web: Option<WebClient>,
+    ) -> Result<Self, String> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let signer = UrlSigner::new(base.clone(), keys.objects.clone());
+        let said = |what: &str, error: &dyn std::fmt::Display| {
+            format!("cannot open {what} in {}: {error}", data.display())
+        };
+        let (store, sessions, blobs, mailer) = tokio::join!(
+            SqliteStore::open(data.join("waiterix.db"), clock.clone()),
+            SqliteSessionStore::open(data.join("sessions.db"), clock.clone()),
+            FolderBlobStore::open(data.join("objects"), signer.clone(), clock.clone()),
+            EmlMailer::open(data.join("mail"), FROM, clock.clone()),
+        );
+        let store = Arc::new(store.map_err(|error| said("the database", &error))?);
+        let sessions = Arc::new(sessions.map_err(|error| said("the sessions", &error))?);
+        let blobs = blobs.map_err(|error| said("the objects", &error))?;
+        let mailer = mailer.map_err(|error| said("the mail folder", &error))?;
+        let notifier = Arc::new(SocketNotifier::new());
+        let ports = Ports {
+            store: store.clone(),
+            blobs: Arc::new(blobs),
+            mailer: Arc::new(mailer),
+            sessions: sessions.clone(),
+            notifier: notifier.clone(),
+        };
+        let mut app = App::new(ports, clock, Arc::new(OsRandom), settings).with_signed_objects(signer);
+        if let Some(client) = web {
+            app = app.with_web_client(client);
+        }
+        Ok(Self { app: Arc::new(app), notifier, store, sessions })
+    }
+
+    /// Finishes what was queued and closes the files.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+        self.sessions.close().await;
+    }
+}
+
+/// Secrets made at the first start and kept in the data folder.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// Signs session cookies, unless `SESSION_SECRET` is set.
+    pub(crate) cookies: Secret,
+    /// Signs object URLs.
+    pub(crate) objects: Secret,
+}
+
+impl Keys {
+    /// Reads the keys of a data folder, or makes them.
+    pub(crate) fn open(data: &Path) -> Result<Self, String> {
+        let said = |error: io::Error| format!("cannot keep keys in {}: {error}", data.display());
+        make_private_folder(data).map_err(said)?;
+        Ok(Self {
+            cookies: key(&data.join("cookies.key")).map_err(said)?,
+            objects: key(&data.join("objects.key")).map_err(said)?,
+        })
+    }
+}
+
+/// A key of 32 random bytes in hexadecimal, written whole before it gets its name so that no reader sees half of it.
+fn key(path: &Path) -> io::Result<Secret> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.len() == 64 => return Ok(Secret::new(text)),
+        Ok(_) => return Err(io::Error::other(format!("{} is damaged", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut bytes = [0_u8; 32];
+    OsRandom.fill(&mut bytes);
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+    let mut file = private_file(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    // A link fails when another process was first; then its key counts.
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Ok(()) => Ok(Secret::new(text)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(Secret::new(fs::read_to_string(path)?))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn make_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Keys::open(dir.path()).unwrap();
+        let second = Keys::open(dir.path()).unwrap();
+        assert_eq!(first.cookies.reveal(), second.cookies.reveal());
+        assert_ne!(first.cookies.reveal(), first.objects.reveal());
+        fs::write(dir.path().join("cookies.key"), "short").unwrap();
+        assert!(Keys::open(dir.path()).unwrap_err().contains("damaged"));
+    }
+}

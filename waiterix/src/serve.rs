@@ -1,0 +1,145 @@
+//! `waiterix serve`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use url::Url;
+use waiterix_app::http::web_client::WebClient;
+use waiterix_app::{Settings, Shared, http, upkeep};
+use waiterix_ports::vars::Vars;
+
+use crate::banner;
+use crate::command::Serve;
+use crate::compose::{Embedded, Keys};
+use crate::{environment, logging};
+
+/// How long running requests may take to finish after the signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(options: &Serve) -> Result<(), String> {
+    let (settings, keys) = configured(&options.data)?;
+    runtime()?.block_on(serve(options, settings, &keys))
+}
+
+/// The runtime every command uses.
+pub(crate) fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))
+}
+
+/// The data folder opened as configured, for commands that do not serve.
+pub(crate) async fn opened(data: &Path, site: &Url) -> Result<Embedded, String> {
+    let (settings, keys) = configured(data)?;
+    Embedded::open(data, site, settings, &keys, None).await
+}
+
+/// Reads the environment and the keys of the data folder; every problem is reported at once.
+fn configured(data: &Path) -> Result<(Settings, Keys), String> {
+    let map = environment::read();
+    let mut vars = Vars::new(&map);
+    logging::start(&mut vars);
+    let keys = Keys::open(data)?;
+    let settings = Settings::read(&mut vars, Settings::embedded(keys.cookies.clone()));
+    if vars.problems().is_empty() {
+        return Ok((settings, keys));
+    }
+    let list: Vec<String> = vars.problems().iter().map(|problem| format!("\n  {problem}")).collect();
+    Err(format!("the configuration has problems:{}", list.concat()))
+}
+
+async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), String> {
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let base = match &settings.api_base_url {
+        Some(base) => base.clone(),
+        None => Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?,
+    };
+    let mut settings = settings;
+    settings.locations.own_hosts.extend(base.host_str().map(|host| match base.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }));
+    let by_code = settings.oidc.is_none();
+    let web = options.web.as_deref().map(WebClient::open).transpose()?;
+    let embedded = Embedded::open(&options.data, &base, settings, keys, web).await?;
+    banner::greet(&base, &options.data, by_code);
+    let (stop, stopped) = watch::channel(false);
+    let upkeep = tokio::spawn(keep_up(embedded.app.clone(), stopped.clone()));
+    let service = http::service(embedded.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|socket| {
+        // Small answers must not wait for more; a socket that refuses is merely slower.
+        let _ = socket.set_nodelay(true);
+    });
+    let notifier = embedded.notifier.clone();
+    let mut until_stop = stopped.clone();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let _ = until_stop.wait_for(|stop| *stop).await;
+        // Sockets would keep the server waiting for ever.
+        notifier.shutdown();
+    });
+    let mut server = tokio::spawn(async move { server.await });
+    tokio::select! {
+        ended = &mut server => {
+            return ended.map_err(|error| error.to_string())?.map_err(|error| format!("serving failed: {error}"));
+        }
+        () = stop_signal() => {}
+    }
+    banner::say("Stopping: finishing running requests");
+    // The receivers live in this function, so sending cannot fail.
+    let _ = stop.send(true);
+    if tokio::time::timeout(GRACE, &mut server).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+        server.abort();
+    }
+    let _ = upkeep.await;
+    embedded.close().await;
+    banner::say("Stopped");
+    Ok(())
+}
+
+/// Does a pass of upkeep at the start and every quarter of an hour.
+async fn keep_up(app: Shared, mut stopped: watch::Receiver<bool>) {
+    loop {
+        match app.upkeep().await {
+            Ok(removed) => tracing::debug!(?removed, "upkeep done"),
+            Err(error) => tracing::warn!(%error, "upkeep failed; it will be tried again"),
+        }
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(upkeep::EVERY) => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

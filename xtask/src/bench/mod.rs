@@ -1,0 +1,72 @@
+//! `cargo xtask bench`: measures the release build on this machine.
+
+mod connection;
+mod load;
+mod machine;
+mod page;
+mod process;
+mod restaurant;
+mod service;
+mod store;
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::command::{Failure, cargo, step};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What to measure; everything without.
+    subject: Option<Subject>,
+    /// How long each load is measured, in seconds, after a quarter of it to warm up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// How many connections send requests, each its next one when the answer to the last is there.
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    connections: u16,
+    /// Print the figures but leave docs/performance.md as it is.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// The service over HTTP: requests per second, latency, memory, start.
+    Http,
+    /// The stores below it: commits and reads per second.
+    Store,
+}
+
+impl Options {
+    fn wants(&self, subject: Subject) -> bool {
+        self.subject.is_none_or(|wanted| wanted == subject)
+    }
+
+    fn measured(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// The command that repeats the measurement.
+    fn command_line(&self, subject: &str) -> String {
+        format!("cargo xtask bench {subject} --seconds {} --connections {}", self.seconds, self.connections)
+    }
+
+    fn keep(&self, section: &str, figures: &str) -> Result<(), Failure> {
+        println!("\n{figures}");
+        if self.dry_run { Ok(()) } else { page::write(section, figures) }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if options.wants(Subject::Http) {
+        step("Building the program", cargo().args(["build", "--release", "--package", "waiterix"]))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let figures = runtime.block_on(service::measure(options))?;
+        options.keep("http", &figures)?;
+    }
+    if options.wants(Subject::Store) {
+        options.keep("store", &store::measure(options)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask test`: the one test command.
+
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use crate::backends;
+use crate::command::{Failure, cargo, step};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Run only tests whose name contains this.
+    filter: Option<String>,
+}
+
+/// What runs the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// `cargo nextest`: a process per test.
+    Nextest,
+    /// `cargo test`, where nextest is not installed.
+    Libtest,
+}
+
+impl Runner {
+    fn found() -> Self {
+        let mut asked = cargo();
+        asked.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        if asked.status().is_ok_and(|status| status.success()) { Self::Nextest } else { Self::Libtest }
+    }
+
+    /// The beginning of its command.
+    pub(crate) fn command(self) -> Command {
+        let mut command = cargo();
+        match self {
+            Self::Nextest => command.args(["nextest", "run"]),
+            Self::Libtest => command.arg("test"),
+        };
+        command
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let runner = Runner::found();
+    if runner == Runner::Libtest {
+        println!("cargo-nextest is not installed; cargo test runs the same tests, more slowly");
+    }
+    backends::prepare(runner)?;
+    // Documentation first, so that the last lines are the summary of everything else.
+    step("Examples in the documentation", filtered(cargo().args(["test", "--doc", "--workspace"]), options))?;
+    let mut tests = runner.command();
+    tests.arg("--workspace");
+    if runner == Runner::Libtest {
+        // Without this it would repeat the examples above.
+        tests.args(["--lib", "--bins", "--tests"]);
+    }
+    step("Tests", filtered(&mut tests, options))
+}
+
+fn filtered<'a>(command: &'a mut Command, options: &Options) -> &'a mut Command {
+    command.args(&options.filter)
+}
