@@ -7,6 +7,13 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use url::Url;
 
+/// A builder of HTTP clients. They speak plain HTTP here, but the library wants to know a TLS provider all the same.
+pub fn http_client() -> reqwest::ClientBuilder {
+    // Harmless when another part of the process has installed one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 /// A client, signed in or not.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -18,7 +25,7 @@ pub struct Client {
 impl Client {
     /// A stranger.
     pub fn new(base: &Url) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let http = http_client().timeout(Duration::from_secs(30)).build().expect("a client");
         Self { http, base: base.clone(), cookie: None }
     }
 
@@ -98,7 +105,6 @@ fn newest_code(folder: &Path, address: &str) -> String {
         mails.sort();
         let found = mails.iter().rev().find_map(|path| {
             let text = std::fs::read_to_string(path).ok()?;
-            // The first lone group of six digits below the headers is the code.
             let (headers, body) = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?;
             headers.contains(address).then(|| six_digits(body)).flatten()
         });
@@ -111,8 +117,7 @@ fn newest_code(folder: &Path, address: &str) -> String {
 }
 
 fn six_digits(text: &str) -> Option<String> {
-    text.lines()
-        .map(str::trim)
-        .find(|line| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit()))
-        .map(str::to_owned)
+    let (_, rest) = text.split_once("Your code is ")?;
+    let code: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    (code.len() == 6).then_some(code)
 }

@@ -115,8 +115,12 @@ const DISHES: [(&str, i64, bool); 12] = [
     ("Canned Soda", 109, false),
     ("Bottled Water", 150, false),
 ];
-const SALSAS: [&str; 4] =
-    ["Fresh Tomato Salsa", "Roasted Chili Corn Salsa", "Tomatillo Red Chili Salsa", "Tomatillo-Green Chili Salsa"];
+const SALSAS: [&str; 4] = [
+    "Fresh Tomato Salsa",
+    "Roasted Chili Corn Salsa",
+    "Tomatillo Red Chili Salsa",
+    "Tomatillo-Green Chili Salsa",
+];
 const FILLINGS: [&str; 6] = ["Rice", "Black Beans", "Pinto Beans", "Cheese", "Sour Cream", "Guacamole"];
 
 /// Orders of the same number, size and shape as the real ones.
@@ -142,8 +146,15 @@ fn generated_line(order: u32, random: &mut StdRng) -> OrderLine {
         let fillings: Vec<&str> = FILLINGS.into_iter().filter(|_| random.random_bool(0.5)).collect();
         format!("[{salsa}, [{}]]", fillings.join(", "))
     });
-    let extra_cents = if choice.as_ref().is_some_and(|choice| choice.contains("Guacamole")) { 200 } else { 0 };
-    OrderLine { order, quantity, item: item.to_owned(), choice, price_cents: (lowest_cents + extra_cents) * quantity }
+    let extra_cents =
+        if choice.as_ref().is_some_and(|choice| choice.contains("Guacamole")) { 200 } else { 0 };
+    OrderLine {
+        order,
+        quantity,
+        item: item.to_owned(),
+        choice,
+        price_cents: (lowest_cents + extra_cents) * quantity,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use waiterix_tests::client::Client;
+use waiterix_tests::client::{Client, http_client};
 use waiterix_tests::program::{Program, run};
 
 async fn order(guest: &Client, restaurant: &Value, dish: &Value) -> Value {
@@ -39,7 +39,7 @@ async fn everything_is_there_after_a_restart_and_after_a_kill() {
     program.kill();
 
     let program = Program::start(data.path(), &[]);
-    let response = reqwest::Client::new()
+    let response = http_client().build().unwrap()
         .get(program.base.join("/api/orders").unwrap())
         .header("cookie", cookie)
         .send()
@@ -90,7 +90,7 @@ async fn d106_cors_answers_the_configured_origin_and_no_other() {
     let data = tempfile::tempdir().unwrap();
     let program = Program::start(data.path(), &[("FRONTEND_URL", "https://app.example.org")]);
     let preflight = async |origin: &str| {
-        reqwest::Client::new()
+        http_client().build().unwrap()
             .request(Method::OPTIONS, program.base.join("/api/orders").unwrap())
             .header("origin", origin)
             .header("access-control-request-method", "POST")

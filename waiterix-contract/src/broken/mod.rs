@@ -7,6 +7,7 @@ pub mod blob;
 pub mod mailer;
 pub mod notifier;
 pub mod session;
+pub mod store;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

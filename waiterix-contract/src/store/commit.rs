@@ -25,6 +25,7 @@ async fn small_house(store: &dyn Store) {
 pub async fn s11_a_failed_commit_changes_nothing(fixture: Fixture<dyn Store>) {
     let store = &*fixture.port;
     small_house(store).await;
+    store.commit(&set("count").add(Counter::FaqUsage, "f", 1)).await.unwrap();
     fill(store, [named("v", "old"), user("gone")]).await;
     let taken = table("t2", "r", "vip");
     fill(store, [table("t1", "r", "VIP")]).await;

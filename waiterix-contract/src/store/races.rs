@@ -83,7 +83,7 @@ pub async fn s17_one_of_many_clashing_inserts_succeeds(fixture: Fixture<dyn Stor
             store.commit(&clear).await.unwrap();
         }
         let answers = meet(store, &|number| {
-            let key = waiterix_domain::value::Value::Text(format!("racer {number}"));
+            let key = waiterix_domain::value::Value::Text(format!("{rule:?} {number}"));
             set(&format!("{rule:?} {number}")).insert(with(&clashing, 0, key))
         })
         .await;
@@ -92,7 +92,7 @@ pub async fn s17_one_of_many_clashing_inserts_succeeds(fixture: Fixture<dyn Stor
         }
         if *rule == UniqueRule::RestaurantOfUser {
             let back = (0..CROWD).fold(set("back"), |changes, number| {
-                changes.delete(Table::Restaurants, format!("racer {number}"))
+                changes.delete(Table::Restaurants, format!("{rule:?} {number}"))
             });
             store.commit(&back).await.unwrap();
             // The ground went with the restaurant.

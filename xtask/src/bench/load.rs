@@ -67,7 +67,9 @@ impl Load {
         }
         let counted = all.times_us.len();
         let at = |quantile| Duration::from_micros(all.times_us.value_at_quantile(quantile));
-        let each = |before: CpuTime, after: CpuTime| after.since(before) / u32::try_from(counted.max(1)).unwrap_or(u32::MAX);
+        let each = |before: CpuTime, after: CpuTime| {
+            after.since(before) / u32::try_from(counted.max(1)).unwrap_or(u32::MAX)
+        };
         Ok(Outcome {
             per_second: counted as f64 / self.measured.as_secs_f64(),
             p50: at(0.50),

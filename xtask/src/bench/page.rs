@@ -30,8 +30,7 @@ mod tests {
     #[test]
     fn only_the_own_section_changes() {
         let page = "top\n<!-- bench http: begin -->\nold\n<!-- bench http: end -->\n<!-- bench store: begin -->\nkept";
-        let expected =
-            "top\n<!-- bench http: begin -->\n\nnew\n\n<!-- bench http: end -->\n<!-- bench store: begin -->\nkept";
+        let expected = "top\n<!-- bench http: begin -->\n\nnew\n\n<!-- bench http: end -->\n<!-- bench store: begin -->\nkept";
         assert_eq!(replaced(page, "http", "new\n").as_deref(), Some(expected));
         assert_eq!(replaced(page, "store", "new"), None);
     }

@@ -46,7 +46,8 @@ impl Restaurant {
         let restaurant = open.owner("POST", "/api/restaurant", Some(&wanted)).await?;
         open.id = restaurant["id"].as_str().ok_or_else(|| unexpected("no id", &restaurant))?.to_owned();
         let items: Vec<Value> = (0..DISHES).map(dish).collect();
-        let imported = open.owner("POST", "/api/menu-items/import/confirm", Some(&json!({ "items": items }))).await?;
+        let imported =
+            open.owner("POST", "/api/menu-items/import/confirm", Some(&json!({ "items": items }))).await?;
         if imported["count"] != DISHES {
             return Err(unexpected("not every dish", &imported));
         }
@@ -91,7 +92,9 @@ impl Restaurant {
             let price = dish["price"].as_str().ok_or_else(|| unexpected("no price", dish))?;
             let quantity = line + 1;
             subtotal_cents += cents(price)? * quantity;
-            items.push(json!({ "id": dish["id"], "name": dish["name"], "price": price, "quantity": quantity }));
+            items.push(
+                json!({ "id": dish["id"], "name": dish["name"], "price": price, "quantity": quantity }),
+            );
         }
         let tax_cents = (subtotal_cents + 5) / 10;
         let body = json!({

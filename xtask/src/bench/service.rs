@@ -46,10 +46,11 @@ impl Service {
         let output = child.stdout.take();
         let mut lines = output.map(|output| BufReader::new(output).lines()).into_iter().flatten();
         let first = lines.next().transpose()?.unwrap_or_default();
-        let address = first.rsplit_once("http://").and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok());
+        let address =
+            first.rsplit_once("http://").and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok());
         let mut service = Self { child, address: ([127, 0, 0, 1], 0).into(), ready_after: Duration::ZERO };
-        service.address =
-            address.ok_or_else(|| Failure::Said(format!("the service said {first:?} instead of its address")))?;
+        service.address = address
+            .ok_or_else(|| Failure::Said(format!("the service said {first:?} instead of its address")))?;
         // Its output must go on being read, or it would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let mut connection = Connection::open(service.address).await?;
@@ -139,7 +140,8 @@ fn table(figures: &Figures, options: &Options) -> String {
         )
     };
     let menu = load(&format!("Menu of {DISHES} dishes"), &figures.menu, "≥ 3,000/s");
-    let orders = load(&format!("Orders of {LINES} lines, each committed to disk"), &figures.orders, "≥ 1,500/s");
+    let orders =
+        load(&format!("Orders of {LINES} lines, each committed to disk"), &figures.orders, "≥ 1,500/s");
     format!(
         "| what | figure | goal |\n|---|---|---|\n{menu}{orders}\
          | Memory at rest | {} | ≤ 40 MiB |\n\

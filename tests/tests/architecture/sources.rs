@@ -1,0 +1,145 @@
+//! What may be written where.
+
+use regex::Regex;
+use waiterix_tests::tree::{SourceFile, sources, texts};
+
+/// This file names what it forbids.
+const OWN: &str = "tests/tests/architecture/sources.rs";
+
+/// Lines of product and test code, outside `allowed` paths, in which a pattern is found.
+fn lines_with(pattern: &str, allowed: impl Fn(&SourceFile) -> bool) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    sources()
+        .iter()
+        .filter(|file| file.path != OWN && !allowed(file))
+        .flat_map(|file| file.lines_with(|line| pattern.is_match(line)).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Tools and tests read the environment of the developer; the service has one place for that.
+fn is_tool(file: &SourceFile) -> bool {
+    matches!(file.crate_folder(), "tests" | "xtask") || file.product_code().is_empty()
+}
+
+const NONE: [String; 0] = [];
+
+#[test]
+fn sql_is_written_in_adapters_only() {
+    let sql = r"\b(SELECT\s+[\w*(][^;]*\bFROM\b|INSERT\s+(OR\s+\w+\s+)?INTO\s+\w|DELETE\s+FROM\s+\w|UPDATE\s+\w+\s+SET\b|CREATE\s+(UNIQUE\s+)?(TABLE|INDEX)\b)";
+    let adapter = |file: &SourceFile| file.crate_folder().starts_with("waiterix-adapters-");
+    assert_eq!(lines_with(sql, adapter), NONE);
+    let found = sources().iter().any(|file| adapter(file) && Regex::new(sql).unwrap().is_match(&file.text));
+    assert!(found, "the pattern recognises the SQL there is");
+}
+
+#[test]
+fn sqlite_is_known_to_its_own_rooms_only() {
+    let rooms = [
+        "waiterix-adapters-local/src/sqlite/",
+        "waiterix-adapters-local/src/folder/",
+        "waiterix-adapters-local/tests/sqlite_",
+    ];
+    let at_home = |file: &SourceFile| rooms.iter().any(|room| file.path.starts_with(room));
+    assert_eq!(lines_with(r"\b(sqlx|rusqlite)::", at_home), NONE);
+}
+
+#[test]
+fn the_clock_is_read_in_one_place() {
+    let clock = r"\b(SystemTime::now|OffsetDateTime::now|Utc::now|Local::now)\b";
+    assert_eq!(lines_with(clock, |file| file.path == "waiterix-ports/src/clock.rs"), NONE);
+}
+
+#[test]
+fn randomness_is_drawn_in_one_place() {
+    let random = r"\b(new_v4|new_v7|now_v7|getrandom::|OsRng|thread_rng|rand::rng)\b";
+    let home = |file: &SourceFile| file.path == "waiterix-app/src/random.rs" || is_tool(file);
+    assert_eq!(lines_with(random, home), NONE);
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    let environment = r"\benv::(var|vars)(_os)?\b";
+    let home = |file: &SourceFile| file.path == "waiterix/src/environment.rs" || is_tool(file);
+    assert_eq!(lines_with(environment, home), NONE);
+}
+
+#[test]
+fn the_app_names_no_adapter() {
+    let adapter = r"\bwaiterix_adapters|\bwaiterix-adapters|\b(Sqlite|Folder|Eml|Memory)[A-Z]\w+";
+    let elsewhere = |file: &SourceFile| !file.path.starts_with("waiterix-app/src/");
+    assert_eq!(lines_with(adapter, elsewhere), NONE);
+}
+
+#[test]
+fn the_domain_does_not_wait() {
+    let waiting = r"\basync\b|\.await\b|\bstd::(fs|net|process|thread)\b";
+    let elsewhere = |file: &SourceFile| !file.path.starts_with("waiterix-domain/src/");
+    let code = lines_with(waiting, elsewhere).into_iter().filter(|line| !line.contains("//"));
+    assert_eq!(code.collect::<Vec<_>>(), NONE);
+}
+
+#[test]
+fn no_file_is_a_hall() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|file| (file, file.text.lines().count()))
+        .filter(|(_, lines)| *lines > 600)
+        .map(|(file, lines)| format!("{} has {lines} lines; 600 is where a file is split", file.path))
+        .collect();
+    assert_eq!(long, NONE);
+}
+
+#[test]
+fn no_room_is_named_after_nothing() {
+    let nameless = ["utils", "util", "helpers", "helper", "services", "misc", "common_utils"];
+    let named: Vec<String> = sources()
+        .into_iter()
+        .map(|file| file.path)
+        .filter(|path| path.split('/').any(|part| nameless.contains(&part.trim_end_matches(".rs"))))
+        .collect();
+    assert_eq!(named, NONE);
+}
+
+#[test]
+fn nothing_is_left_to_be_written() {
+    assert_eq!(lines_with(r"\b(todo|unimplemented)!|\b(TODO|FIXME|XXX|TBD)\b", |_| false), NONE);
+}
+
+#[test]
+fn every_test_runs() {
+    assert_eq!(lines_with(r"#\[ignore", |_| false), NONE);
+}
+
+#[test]
+fn no_test_sleeps() {
+    let sleep = Regex::new(r"\bsleep(_until)?\(").unwrap();
+    // One polls for everybody; the adapters that are wrong on purpose give others time to come in between.
+    let allowed = ["waiterix-contract/src/fixture.rs", "waiterix-contract/src/broken/", OWN];
+    let sleepers: Vec<String> = sources()
+        .into_iter()
+        .filter(|file| !allowed.iter().any(|path| file.path.starts_with(path)))
+        .filter(|file| sleep.is_match(file.test_code()))
+        .map(|file| file.path)
+        .collect();
+    assert_eq!(sleepers, NONE, "move a manual clock, or poll with waiterix_contract::eventually");
+}
+
+#[test]
+fn d108_nothing_that_looks_like_a_secret_is_in_the_tree() {
+    let patterns = [
+        r"\bA(KIA|SIA)[0-9A-Z]{16}\b",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        r"\bsk_(live|test)_[0-9A-Za-z]{8}",
+        r"\bre_[0-9A-Za-z]{8}_[0-9A-Za-z]{16}",
+        r"\bAIza[0-9A-Za-z_-]{30}",
+        r"\bgh[pousr]_[0-9A-Za-z]{30}",
+        r"postgres(ql)?://[^\s:/@]+:[^\s@{}<>]{4,}@[^\s/]*\.(tech|com|net|dev)\b",
+    ];
+    let pattern = Regex::new(&patterns.join("|")).unwrap();
+    let found: Vec<String> = texts()
+        .iter()
+        .filter(|file| file.path != OWN)
+        .flat_map(|file| file.lines_with(|line| pattern.is_match(line)).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(found, NONE);
+}
