@@ -32,7 +32,9 @@ fn row<R: Entity>(id: &str, references: &[(&str, &str)]) -> Outcome<R> {
             ("id", ..) => Value::Text(id.to_owned()),
             (_, Some((_, parent)), _) => Value::Text((*parent).to_owned()),
             _ if column.references.is_some() && column.nullable => Value::Null,
-            ("description", None, _) => Value::Text("Roasted slowly, served with what the garden gives.".repeat(2)),
+            ("description", None, _) => {
+                Value::Text("Roasted slowly, served with what the garden gives.".repeat(2))
+            }
             ("image_url", None, _) => Value::Text(format!("public/uploads/{id}")),
             ("email" | "stripe_payment_intent_id", ..) => Value::Null,
             (name, None, Kind::Text) => Value::Text(format!("{name} of {id}")),
@@ -138,7 +140,10 @@ async fn main() -> Outcome<()> {
         }
     })
     .await?;
-    println!("menus of {DISHES} dishes: {menus:.0}/s, resident {:.1} MiB", resident_mib().unwrap_or(f64::NAN));
+    println!(
+        "menus of {DISHES} dishes: {menus:.0}/s, resident {:.1} MiB",
+        resident_mib().unwrap_or(f64::NAN)
+    );
 
     let (writer, known) = (store.clone(), dishes.clone());
     let orders = rate(move |number| {

@@ -1,5 +1,7 @@
 //! Sessions in SQLite against the contract, and what only a file can do.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +24,15 @@ async fn fresh() -> Fixture<dyn SessionStore> {
     let path = folder.path().join("sessions.db");
     let clock = Arc::new(ManualClock::default());
     let store = SqliteSessionStore::open(&path, clock.clone()).await.unwrap();
-    Fixture::new(Arc::new(store) as Arc<dyn SessionStore>).clocked(clock).guarded(folder).vandalised(move |id| {
-        let path = path.clone();
-        async move {
-            let spoil = sqlx::query("UPDATE sessions SET extra = '{ not json' WHERE id = ?").bind(id);
-            spoil.execute(&mut raw(&path).await).await.unwrap();
-        }
-    })
+    Fixture::new(Arc::new(store) as Arc<dyn SessionStore>).clocked(clock).guarded(folder).vandalised(
+        move |id| {
+            let path = path.clone();
+            async move {
+                let spoil = sqlx::query("UPDATE sessions SET extra = '{ not json' WHERE id = ?").bind(id);
+                spoil.execute(&mut raw(&path).await).await.unwrap();
+            }
+        },
+    )
 }
 
 waiterix_contract::session_contract!(fresh);

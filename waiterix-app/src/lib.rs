@@ -10,6 +10,7 @@ pub mod limits;
 pub mod mail;
 pub mod passcode;
 pub mod pictures;
+pub mod plate;
 pub mod random;
 pub mod realtime;
 pub mod session;

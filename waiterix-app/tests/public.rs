@@ -271,3 +271,15 @@ async fn d72_c16_short_session_ids_are_refused_and_tries_limited() {
     house.get(&path(400)).await.refused(200, json!({ "answers": [] }));
     house.get(&path(16)).await.refused(429, error("Too many requests"));
 }
+
+#[tokio::test]
+async fn every_picture_of_the_demo_menu_is_there() {
+    let house = House::new();
+    let menu = house.get("/api/menu-items?restaurantId=demo").await.expect(200);
+    for item in menu.as_array().unwrap() {
+        let picture = house.get(item["imageUrl"].as_str().unwrap()).await;
+        assert_eq!((picture.status.as_u16(), &picture.headers["content-type"]), (200, &"image/png".parse().unwrap()));
+        assert!(picture.bytes.len() > 1_000);
+    }
+    assert_eq!(house.get("/assets/stock_images/soup.jpg").await.status.as_u16(), 404);
+}

@@ -15,6 +15,10 @@
 //! waiterix_contract::store_contract!(fresh);
 //! ```
 //!
+//! Some suites need more than the adapter: session stores a way to spoil a record ([`Fixture::vandalised`]), stores of
+//! objects a server of their signed URLs ([`blob::SignedUrls`] if they have none), mailers an inbox
+//! ([`mailer::MailFixture`]), notifiers the far ends of connections ([`notifier::NotifierFixture`]).
+//!
 //! A suite is also a list of [`Case`]s (for example [`store::CASES`]), for runners that choose the backend at run time.
 //! A case is named after the clause it proves: `s12_…` proves **S12** in the documentation of the port.
 

@@ -55,7 +55,7 @@ const MENU: [Dish; 5] = [
         description: "Salmon fillet from the charcoal grill with lemon butter, dill potatoes and green beans.",
         category: "Main Course",
         price_hundredths: 2_499,
-        picture: "/assets/stock_images/demo-grilled-salmon.jpg",
+        picture: "/assets/stock_images/demo-grilled-salmon.png",
         spice: "0",
         diets: Diets::Fish,
         allergens: &["fish"],
@@ -66,7 +66,7 @@ const MENU: [Dish; 5] = [
         description: "Thin sourdough crust with crushed tomatoes, mozzarella and basil picked this morning.",
         category: "Main Course",
         price_hundredths: 1_699,
-        picture: "/assets/stock_images/demo-margherita-pizza.jpg",
+        picture: "/assets/stock_images/demo-margherita-pizza.png",
         spice: "0",
         diets: Diets::Vegetarian,
         allergens: &["gluten", "dairy"],
@@ -77,7 +77,7 @@ const MENU: [Dish; 5] = [
         description: "Crisp romaine hearts tossed with aged cheese, garlic croutons and our own egg dressing.",
         category: "Appetizers",
         price_hundredths: 1_299,
-        picture: "/assets/stock_images/demo-caesar-salad.jpg",
+        picture: "/assets/stock_images/demo-caesar-salad.png",
         spice: "0",
         diets: Diets::Vegetarian,
         allergens: &["gluten", "dairy", "eggs"],
@@ -88,7 +88,7 @@ const MENU: [Dish; 5] = [
         description: "Coconut curry with tofu, aubergine and sweet peppers over steamed jasmine rice.",
         category: "Main Course",
         price_hundredths: 1_899,
-        picture: "/assets/stock_images/demo-thai-curry-bowl.jpg",
+        picture: "/assets/stock_images/demo-thai-curry-bowl.png",
         spice: "3",
         diets: Diets::Vegan,
         allergens: &["soy"],
@@ -99,7 +99,7 @@ const MENU: [Dish; 5] = [
         description: "Dark chocolate cake, baked to order, with a melting heart and a spoon of cream.",
         category: "Desserts",
         price_hundredths: 999,
-        picture: "/assets/stock_images/demo-chocolate-lava-cake.jpg",
+        picture: "/assets/stock_images/demo-chocolate-lava-cake.png",
         spice: "0",
         diets: Diets::Vegetarian,
         allergens: &["gluten", "dairy", "eggs"],
@@ -316,6 +316,11 @@ pub fn call_waiter(command: &WaiterCall, now: Timestamp) -> (AssistanceRequest, 
 /// An amount written in this file; all of them fit.
 fn amount(hundredths: i64) -> Amount {
     Amount::from_hundredths(hundredths).unwrap_or(Amount::ZERO)
+}
+
+/// Path and category of every picture of the demo menu.
+pub fn pictures() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MENU.iter().map(|dish| (dish.picture, dish.category))
 }
 
 #[cfg(test)]

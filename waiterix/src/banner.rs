@@ -1,19 +1,19 @@
 //! What the command line says to the person who started it.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use url::Url;
 
-/// Prints to standard output.
-#[allow(clippy::print_stdout, reason = "the command line speaks to people here")]
+/// Prints to standard output. A reader who has gone away is no reason to stop.
 pub(crate) fn say(text: &str) {
-    println!("{text}");
+    let mut output = io::stdout().lock();
+    let _ = writeln!(output, "{text}").and_then(|()| output.flush());
 }
 
 /// Prints to standard error.
-#[allow(clippy::print_stderr, reason = "the command line speaks to people here")]
 pub(crate) fn complain(text: &str) {
-    eprintln!("waiterix: {text}");
+    let _ = writeln!(io::stderr(), "waiterix: {text}");
 }
 
 /// Says what is served where.

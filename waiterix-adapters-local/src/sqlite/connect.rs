@@ -17,8 +17,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READER_CACHE_KIB: u32 = 2048;
 /// Pages the writing connection keeps, in KiB.
 const WRITER_CACHE_KIB: u32 = 4096;
-/// To how many bytes the log file is cut back after it was copied into the database.
-const LOG_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
+/// After how many pages of 4 KiB the log is copied into the database. Pages that changed often are copied once.
+const LOG_PAGES: u32 = 4096;
+/// To how many bytes the log file is cut back after that.
+const LOG_LIMIT_BYTES: u32 = 32 * 1024 * 1024;
 
 fn options(path: &Path, thread: &'static str, cache_kib: u32) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -40,6 +42,7 @@ pub(super) async fn writer(path: &Path) -> sqlx::Result<SqliteConnection> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("journal_size_limit", LOG_LIMIT_BYTES.to_string())
         .statement_cache_capacity(64)
         .connect()
@@ -118,9 +121,7 @@ impl Readers {
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                reader(&self.path).await.map_err(|error| fault::of(&error, operation, Retry::Safe))?
-            }
+            None => reader(&self.path).await.map_err(|error| fault::of(&error, operation, Retry::Safe))?,
         };
         Ok(Reader { connection: Some(connection), readers: self, _permit: permit })
     }

@@ -45,7 +45,9 @@ impl<'de> Visitor<'de> for Cell {
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
-        i64::try_from(number).map_err(|_| E::custom("number outside its column")).and_then(|n| self.visit_i64(n))
+        i64::try_from(number)
+            .map_err(|_| E::custom("number outside its column"))
+            .and_then(|n| self.visit_i64(n))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
@@ -121,8 +123,7 @@ impl<'de, T> Visitor<'de> for ManyRows<'_, T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        let mut turns = self.tables.iter().cycle();
-        while let Some(table) = turns.next() {
+        for table in self.tables.iter().cycle() {
             let seed = OneRow { table: *table, labelled: self.labelled };
             match rows.next_element_seed(seed)? {
                 Some(row) => self.rows.push((self.take)(row)),
@@ -153,7 +154,11 @@ pub(super) fn labelled(json: &str, table: Table) -> Result<Vec<(Row, Option<Stri
 }
 
 /// Reads one row, with its label if it has one.
-pub(super) fn row(json: &str, table: Table, labelled: bool) -> Result<(Row, Option<String>), serde_json::Error> {
+pub(super) fn row(
+    json: &str,
+    table: Table,
+    labelled: bool,
+) -> Result<(Row, Option<String>), serde_json::Error> {
     read(OneRow { table, labelled }, json)
 }
 

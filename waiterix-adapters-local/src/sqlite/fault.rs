@@ -76,7 +76,28 @@ fn rule_of(message: &str) -> Option<UniqueRule> {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
+    use sqlx::sqlite::SqliteConnection;
+
     use super::*;
+
+    #[tokio::test]
+    async fn failures_of_the_surroundings_are_told_apart_from_faults_of_the_content() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let setup = "PRAGMA max_page_count = 3; CREATE TABLE t (a INTEGER NOT NULL, b BLOB) STRICT";
+        sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+        for (sql, kind, about_content) in [
+            ("INSERT INTO t VALUES (1, zeroblob(100000))", ErrorKind::Unavailable, false),
+            ("INSERT INTO t VALUES (NULL, NULL)", ErrorKind::Invalid, true),
+            ("INSERT INTO t VALUES ('text', NULL)", ErrorKind::Invalid, true),
+            ("PRAGMA query_only = ON; INSERT INTO t VALUES (1, NULL)", ErrorKind::Denied, false),
+        ] {
+            let error = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap_err();
+            assert_eq!(of(&error, "store.commit", Retry::Safe).kind(), kind, "{sql}: {error}");
+            assert_eq!(is_about_content(&error), about_content, "{sql}: {error}");
+            assert_eq!(violation(&error), None, "{sql}: {error}");
+        }
+    }
 
     #[test]
     fn every_rule_is_recognised_in_both_ways_sqlite_names_it() {

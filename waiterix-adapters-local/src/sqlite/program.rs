@@ -24,6 +24,8 @@ pub(super) const RECORD: &str =
 /// A text with more statements or rows is rarely the same again, so it would fill the cache for nothing.
 const MAX_STATEMENTS: usize = 24;
 const MAX_ROWS: usize = 32;
+/// How many requirements are asked about at once.
+const MAX_TOGETHER: usize = 8;
 
 /// One change, ready to be bound.
 #[derive(Debug)]
@@ -73,6 +75,7 @@ pub(super) struct Program {
     segments: Vec<Segment>,
 }
 
+/// How the quick way ended.
 enum Outcome {
     Done,
     Repeated,
@@ -118,6 +121,31 @@ impl Step {
                 Self::Present { table: key.table, id: Bound::text(&key.id)? }
             }
         })
+    }
+}
+
+impl Step {
+    const fn is_requirement(&self) -> bool {
+        matches!(self, Self::Unchanged { .. } | Self::Absent { .. } | Self::Present { .. })
+    }
+
+    /// The condition of a requirement; that of a change always holds.
+    fn condition(&self) -> String {
+        match self {
+            Self::Unchanged { table, .. } => format!("EXISTS ({})", texts(*table).same),
+            Self::Absent { table, .. } => format!("NOT EXISTS ({})", texts(*table).present),
+            Self::Present { table, .. } => format!("EXISTS ({})", texts(*table).present),
+            _ => "TRUE".to_owned(),
+        }
+    }
+
+    /// What a requirement names.
+    fn required(&self) -> &[Bound] {
+        match self {
+            Self::Unchanged { row, .. } => row,
+            Self::Absent { id, .. } | Self::Present { id, .. } => std::slice::from_ref(id),
+            _ => &[],
+        }
     }
 }
 
@@ -201,16 +229,19 @@ fn segments(record: Option<&[Bound; 2]>, steps: &[(usize, Step)]) -> Vec<Segment
         first.push(RECORD, record, Expect::Recorded, 0);
     }
     let mut segments = vec![first];
-    for (_, step) in steps {
-        let rows = if let Step::Insert { rows, .. } = step { rows.len() } else { 1 };
-        let full = segments
-            .last()
-            .is_none_or(|last| last.expects.len() >= MAX_STATEMENTS || last.rows + rows > MAX_ROWS);
-        if full {
-            segments.push(Segment::default());
-        }
-        if let Some(last) = segments.last_mut() {
-            last.push_step(step, rows);
+    // Requirements that follow one another hold together or not, so they are asked about at once.
+    for run in steps.chunk_by(|(_, a), (_, b)| a.is_requirement() && b.is_requirement()) {
+        for part in run.chunks(MAX_TOGETHER) {
+            let rows = if let [(_, Step::Insert { rows, .. })] = part { rows.len() } else { part.len() };
+            let full = segments
+                .last()
+                .is_none_or(|last| last.expects.len() >= MAX_STATEMENTS || last.rows + rows > MAX_ROWS);
+            if full {
+                segments.push(Segment::default());
+            }
+            if let Some(last) = segments.last_mut() {
+                last.push_part(part, rows);
+            }
         }
     }
     segments
@@ -233,6 +264,19 @@ impl Segment {
         self.rows += rows;
     }
 
+    /// Appends one step, or several requirements.
+    fn push_part(&mut self, part: &[(usize, Step)], count: usize) {
+        match part {
+            [(_, step)] if !step.is_requirement() => self.push_step(step, count),
+            requirements => {
+                let conditions: Vec<_> = requirements.iter().map(|(_, step)| step.condition()).collect();
+                let sql = format!("SELECT 1 WHERE {}", conditions.join(" AND "));
+                let arguments = requirements.iter().flat_map(|(_, step)| step.required());
+                self.push(&sql, arguments, Expect::Rows(1), count);
+            }
+        }
+    }
+
     fn push_step(&mut self, step: &Step, count: usize) {
         match step {
             Step::Insert { table, rows } => {
@@ -243,15 +287,14 @@ impl Segment {
                 let arguments = set.iter().map(|place| &after[*place]).chain(before);
                 self.push(&update(*table, set), arguments, Expect::Changed(1), count);
             }
-            Step::Delete { table, id } => self.push(texts(*table).delete.as_str(), [id], Expect::Anything, count),
+            Step::Delete { table, id } => {
+                self.push(texts(*table).delete.as_str(), [id], Expect::Anything, count);
+            }
             Step::Add { counter, id, by } => {
                 self.push(&add(*counter), [by, id, by], Expect::Changed(1), count);
             }
-            Step::Unchanged { table, row } => {
-                self.push(&texts(*table).same, row, Expect::Rows(1), count);
-            }
-            Step::Absent { table, id } => self.push(&texts(*table).present, [id], Expect::Rows(0), count),
-            Step::Present { table, id } => self.push(&texts(*table).present, [id], Expect::Rows(1), count),
+            // Requirements come through `push_part`.
+            Step::Unchanged { .. } | Step::Absent { .. } | Step::Present { .. } => {}
         }
     }
 }
@@ -274,7 +317,8 @@ pub(super) struct Texts {
 
 /// The texts of a table.
 pub(super) fn texts(table: Table) -> &'static Texts {
-    static ALL: LazyLock<Vec<Texts>> = LazyLock::new(|| Table::ALL.iter().map(|table| Texts::of(*table)).collect());
+    static ALL: LazyLock<Vec<Texts>> =
+        LazyLock::new(|| Table::ALL.iter().map(|table| Texts::of(*table)).collect());
     // Tables are numbered in the order of `Table::ALL`; a test holds that.
     &ALL[table as usize]
 }

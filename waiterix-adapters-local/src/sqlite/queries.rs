@@ -114,7 +114,9 @@ pub(super) fn of(query: &Query) -> Plan {
         Query::Tables(restaurant) => find!([restaurant] RestaurantTables OF_RESTAURANT_BY_ID),
         Query::Table(id) => find!([id] RestaurantTables ID),
         Query::Menu(restaurant) => find!([restaurant] MenuItems OF_RESTAURANT_BY_CREATION),
-        Query::MenuItem(id) => find!([id] MenuItems ID, Restaurants named_by("restaurant_id", Table::MenuItems)),
+        Query::MenuItem(id) => {
+            find!([id] MenuItems ID, Restaurants named_by("restaurant_id", Table::MenuItems))
+        }
         Query::MenuItemDetails(id) => find!(
             [id]
             MenuItems ID,

@@ -8,8 +8,8 @@ use waiterix_ports::{Answer, Error, ErrorKind, Query, Result};
 
 use super::bound;
 use super::connect::Readers;
-use super::queries::{self, Plan, Shape};
 use super::decode;
+use super::queries::{self, Plan, Shape};
 
 /// What is stored cannot be understood; the fault names kinds and never content.
 fn corrupt(error: &serde_json::Error, operation: &'static str) -> Error {
@@ -58,13 +58,16 @@ pub(super) async fn answer(readers: &Readers, query: &Query) -> Result<Answer> {
 
 /// Reads an answer that came as one row.
 fn whole(row: &SqliteRow, shape: Shape, operation: &'static str) -> Result<Answer> {
-    let first = text(row, 0).map_err(|error| super::fault::of(&error, operation, waiterix_ports::Retry::No))?;
+    let first =
+        text(row, 0).map_err(|error| super::fault::of(&error, operation, waiterix_ports::Retry::No))?;
     let bad = |error: serde_json::Error| corrupt(&error, operation);
     Ok(match shape {
-        Shape::Labelled(table) => {
-            Answer::Labelled(first.map(|json| decode::labelled(json, table)).transpose().map_err(bad)?.unwrap_or_default())
+        Shape::Labelled(table) => Answer::Labelled(
+            first.map(|json| decode::labelled(json, table)).transpose().map_err(bad)?.unwrap_or_default(),
+        ),
+        Shape::Counts => {
+            Answer::Counts(first.map(decode::counts).transpose().map_err(bad)?.unwrap_or_default())
         }
-        Shape::Counts => Answer::Counts(first.map(decode::counts).transpose().map_err(bad)?.unwrap_or_default()),
         Shape::Parts(parts) => Answer::Rows(gather(row, parts, operation)?),
         Shape::Each(table) | Shape::EachLabelled(table) => Answer::Rows(gather(row, &[&[table]], operation)?),
     })
@@ -76,7 +79,9 @@ fn gather(row: &SqliteRow, parts: &[&[Table]], operation: &'static str) -> Resul
         let json = text(row, column)
             .map_err(|error| super::fault::of(&error, operation, waiterix_ports::Retry::No))?;
         match json {
-            Some(json) => decode::rows(json, tables, &mut rows).map_err(|error| corrupt(&error, operation))?,
+            Some(json) => {
+                decode::rows(json, tables, &mut rows).map_err(|error| corrupt(&error, operation))?;
+            }
             // Without the row that was asked for there is nothing to say about it.
             None if column == 0 => break,
             None => {}

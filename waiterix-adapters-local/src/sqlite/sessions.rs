@@ -12,7 +12,9 @@ use sqlx::sqlite::SqliteRow;
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
 use waiterix_ports::session::{MAX_SESSION_BYTES, MAX_TEMP_BYTES, MAX_TTL, is_session_id, is_temp_key};
-use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Retry, Revision, Session, SessionId, SessionStore};
+use waiterix_ports::{
+    Clock, Error, ErrorKind, Loaded, Result, Retry, Revision, Session, SessionId, SessionStore,
+};
 
 use super::bound::{self, Bound};
 use super::connect::Readers;
@@ -71,7 +73,9 @@ const COUNT: &str = work!(
 const PRUNE: [&str; 3] = [
     work!("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)"),
     work!("DELETE FROM temp_values WHERE key IN (SELECT key FROM temp_values WHERE expires_at <= ? LIMIT ?)"),
-    work!("DELETE FROM temp_counters WHERE key IN (SELECT key FROM temp_counters WHERE expires_at <= ? LIMIT ?)"),
+    work!(
+        "DELETE FROM temp_counters WHERE key IN (SELECT key FROM temp_counters WHERE expires_at <= ? LIMIT ?)"
+    ),
 ];
 
 fn layout() -> Layout {
@@ -205,7 +209,12 @@ impl SqliteSessionStore {
         self.writer.close().await;
     }
 
-    async fn write(&self, operation: &'static str, sql: &'static str, arguments: &[Bound]) -> Result<Vec<Done>> {
+    async fn write(
+        &self,
+        operation: &'static str,
+        sql: &'static str,
+        arguments: &[Bound],
+    ) -> Result<Vec<Done>> {
         self.writer.submit(Statements::new(operation, sql, arguments)).await
     }
 
@@ -259,7 +268,8 @@ impl SqliteSessionStore {
 
 /// A stored value; `Corrupt` when it is no JSON.
 fn value_of(row: &SqliteRow, column: usize, operation: &'static str) -> Result<Value> {
-    let json: &str = row.try_get_unchecked(column).map_err(|error| fault::of(&error, operation, Retry::No))?;
+    let json: &str =
+        row.try_get_unchecked(column).map_err(|error| fault::of(&error, operation, Retry::No))?;
     serde_json::from_str(json).map_err(|_| corrupt(operation))
 }
 

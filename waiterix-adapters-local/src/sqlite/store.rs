@@ -67,13 +67,13 @@ pub(super) async fn open_file(
     layout: &Layout,
     operation: &'static str,
 ) -> Result<(SqliteConnection, Readers)> {
-    let failed = |error: sqlx::Error| {
-        fault::of(&error, operation, Retry::Safe).with("path", path.display())
-    };
+    let failed = |error: sqlx::Error| fault::of(&error, operation, Retry::Safe).with("path", path.display());
     // A file of something else, or of a newer version, is looked at without a chance to change it.
     if tokio::fs::metadata(path).await.is_ok_and(|file| file.len() > 0) {
         let mut connection = connect::reader(path).await.map_err(failed)?;
-        schema::check(&mut connection, layout, operation).await.map_err(|e| e.with("path", path.display()))?;
+        schema::check(&mut connection, layout, operation)
+            .await
+            .map_err(|e| e.with("path", path.display()))?;
         connection.close().await.map_err(failed)?;
     }
     connect::make_private(path, operation).await?;
@@ -137,9 +137,13 @@ impl Store for SqliteStore {
     async fn digest(&self, table: Table, range: &KeyRange) -> Result<Digest> {
         let (sql, arguments) = queries::page(table, range, None);
         let mut digest = Digest::default();
-        reading::each(&self.readers, reading::made(sql), bound::arguments(&arguments), "store.digest", |json| {
-            decode::row(json, table, false).map(|(row, _)| digest.add(&row))
-        })
+        reading::each(
+            &self.readers,
+            reading::made(sql),
+            bound::arguments(&arguments),
+            "store.digest",
+            |json| decode::row(json, table, false).map(|(row, _)| digest.add(&row)),
+        )
         .await?;
         Ok(digest)
     }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod body;
+mod demo_pictures;
 pub mod guard;
 pub mod respond;
 pub mod routes;
@@ -35,6 +36,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 pub fn service(app: Shared) -> Router {
     let (router, document) = routes::all().split_for_parts();
     router
+        .merge(demo_pictures::router())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

@@ -168,7 +168,7 @@ pub async fn b70_a_malformed_key_cannot_be_signed(fixture: Fresh) {
         match fixture.port.presign_download(&key, MINUTES).await {
             Ok(url) => assert_refused(get(&url).await.0, "an object that cannot exist"),
             Err(error) => {
-                assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound), "{error}")
+                assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound), "{error}");
             }
         }
     }

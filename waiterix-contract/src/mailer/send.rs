@@ -1,6 +1,6 @@
 //! Sending.
 
-#![allow(clippy::unwrap_used, reason = "a failed case is a panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed case is a panic")]
 
 use waiterix_ports::mailer::{MAX_MAIL_BYTES, MAX_SUBJECT_CHARS};
 use waiterix_ports::{Mail, MailKind, Outcome};
@@ -223,7 +223,7 @@ pub async fn m6_several_sends_of_one_id_at_once_send_one_mail(fixture: MailFixtu
     for outcome in outcomes {
         match outcome {
             Outcome::Accepted { message_id } | Outcome::Duplicate { message_id } => {
-                assert_eq!(message_id, accepted[0])
+                assert_eq!(message_id, accepted[0]);
             }
             // A provider may not know the answer before the first send is done.
             Outcome::RetryLater { .. } => {}

@@ -10,7 +10,7 @@ use waiterix_ports::{Store, Violation};
 use super::probe::{
     assert_same_rows, assert_unique, assert_violates, dump, fill, refused, row, set, the, update,
 };
-use super::sample::{dish, house, id, line, order, rating, restaurant, room, table, user, with};
+use super::sample::{assistance, dish, house, id, line, order, rating, restaurant, room, table, user, with};
 use crate::Fixture;
 
 /// What remains of some rows after one of them is deleted, by the letter of the schema.
@@ -108,6 +108,24 @@ pub async fn s14_all_children_are_reached(fixture: Fixture<dyn Store>) {
     let without_order = after_delete(&without_dish, RowKey::new(Table::Orders, "o1"));
     assert_eq!(without_order.len(), without_dish.len() - 16);
     assert_same_rows(&dump(store).await, &without_order, "after the order");
+}
+
+/// **S14** A request of one restaurant that names a table and an order of another loses both at once.
+pub async fn s14_a_row_can_lose_several_parents_at_once(fixture: Fixture<dyn Store>) {
+    let store = &*fixture.port;
+    fill(store, [user("u1"), user("u2")]).await;
+    fill(store, [restaurant("r1", "u1"), restaurant("r2", "u2")]).await;
+    fill(store, [Row::from(table("t", "r1", "1")), order("o", "r1", 0).into()]).await;
+    let request = waiterix_domain::schema::AssistanceRequest {
+        table_id: Some("t".into()),
+        order_id: Some("o".into()),
+        ..assistance("a", "r2", 0)
+    };
+    fill(store, [request]).await;
+    store.commit(&set("owner").delete(Table::Users, "u1")).await.unwrap();
+    let expected: [Row; 3] =
+        [user("u2").into(), restaurant("r2", "u2").into(), assistance("a", "r2", 0).into()];
+    assert_same_rows(&dump(store).await, &expected, "after the owner of table and order");
 }
 
 /// **S14** In every table, alone and with other changes.

@@ -6,6 +6,7 @@ pub mod absence;
 pub mod cascade;
 pub mod catalogue;
 pub mod commit;
+pub mod differential;
 pub mod orders;
 pub mod probe;
 pub mod races;
@@ -87,6 +88,7 @@ crate::cases! {
     cascade::s14_every_foreign_key_is_followed,
     cascade::s14_deleting_a_user_deletes_the_house_but_not_the_uploads,
     cascade::s14_all_children_are_reached,
+    cascade::s14_a_row_can_lose_several_parents_at_once,
     cascade::s14_deleting_an_absent_row_is_done_already,
     cascade::s14_what_is_set_null_keeps_the_rules,
     cascade::s18_a_reference_to_nothing_conflicts,

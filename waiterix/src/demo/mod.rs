@@ -3,10 +3,10 @@
 mod code;
 mod menu;
 mod orders;
-mod picture;
 
 use url::Url;
 use waiterix_app::App;
+use waiterix_app::plate::plate;
 use waiterix_domain::account::{self, Identity, SignInFacts};
 use waiterix_domain::facts::Account;
 use waiterix_domain::id::{RestaurantId, UploadKey};
@@ -122,7 +122,7 @@ async fn pictured_menu(
     let mut menu = Vec::with_capacity(menu::DISHES.len());
     for (nth, dish) in (0_u32..).zip(menu::DISHES) {
         let key = format!("public/uploads/{}", app.fresh_id());
-        let mut blob = PutBlob::new(picture::plate(dish.category, nth + 1)?);
+        let mut blob = PutBlob::new(plate(dish.category, nth + 1)?);
         blob.content_type = Some("image/png".to_owned());
         blob.owner = Some(account.user.id.clone());
         blob.visibility = Visibility::Public;

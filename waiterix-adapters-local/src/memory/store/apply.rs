@@ -1,6 +1,6 @@
 //! Changes, one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use waiterix_domain::schema::OnDelete;
 use waiterix_domain::value::Value;
@@ -126,11 +126,11 @@ fn put(state: &mut State, row: Row) -> Result<()> {
     Ok(())
 }
 
-/// Deletes a row and everything that hangs on it. What merely referred to one of the deleted rows is set null after
-/// all of them are gone, so that a row about to be deleted is never in the way of a uniqueness rule.
+/// Deletes a row and everything that hangs on it. What merely referred to the deleted rows is set null, all its
+/// references at once, after they are gone, so that a row about to be deleted is never in the way of a uniqueness rule.
 fn delete(state: &mut State, key: &RowKey) -> Result<()> {
     let mut doomed = BTreeSet::new();
-    let mut bereft = BTreeSet::new();
+    let mut bereft: BTreeMap<RowKey, Vec<usize>> = BTreeMap::new();
     let mut pending = vec![key.clone()];
     while let Some(next) = pending.pop() {
         if state.get(&next).is_none() || !doomed.insert(next.clone()) {
@@ -139,19 +139,19 @@ fn delete(state: &mut State, key: &RowKey) -> Result<()> {
         for child in state.children(&next) {
             match child.on_delete {
                 OnDelete::Cascade => pending.push(child.key),
-                OnDelete::SetNull => {
-                    bereft.insert((child.key, child.column));
-                }
+                OnDelete::SetNull => bereft.entry(child.key).or_default().push(child.column),
             }
         }
     }
     for key in &doomed {
         state.remove(key);
     }
-    for (key, column) in bereft {
+    for (key, columns) in bereft {
         if let Some(row) = state.get(&key) {
-            let orphaned = with_value(row, column, Value::Null)?;
-            put(state, orphaned)?;
+            let nulled = columns
+                .into_iter()
+                .try_fold(row.clone(), |row, column| with_value(&row, column, Value::Null))?;
+            put(state, nulled)?;
         }
     }
     Ok(())

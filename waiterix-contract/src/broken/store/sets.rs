@@ -1,7 +1,5 @@
 //! Faults of commits.
 
-use std::future::Future;
-
 use waiterix_domain::schema::OnDelete;
 use waiterix_domain::value::Value;
 use waiterix_domain::{Change, ChangeSet, CommitId, Counter, Requirement, Row, RowKey, Table, UniqueRule};
@@ -229,11 +227,9 @@ impl BrokenStore {
 }
 
 /// Lets other tasks go first.
-fn pause() -> impl Future<Output = ()> {
-    async {
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
+async fn pause() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
     }
 }
 

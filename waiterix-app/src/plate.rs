@@ -4,7 +4,10 @@
 const SIZE: (u32, u32) = (480, 360);
 
 /// A picture of a plate as a PNG file; each `seed` gives another dish, `category` its colours.
-pub(super) fn plate(category: &str, seed: u32) -> Result<Vec<u8>, png::EncodingError> {
+///
+/// # Errors
+/// When the PNG encoder fails, which it does not for pictures of this size.
+pub fn plate(category: &str, seed: u32) -> Result<Vec<u8>, png::EncodingError> {
     let palette = palette(category);
     let mut dice = Dice(seed.wrapping_mul(2_654_435_761).wrapping_add(97));
     let pieces: Vec<Piece> = (0..26).map(|_| Piece::thrown(&mut dice, palette)).collect();
@@ -26,10 +29,10 @@ type Rgb = [u8; 3];
 
 fn palette(category: &str) -> [Rgb; 4] {
     match category {
-        "Starters" => [[196, 140, 72], [120, 160, 70], [230, 210, 160], [170, 60, 50]],
+        "Starters" | "Appetizers" => [[196, 140, 72], [120, 160, 70], [230, 210, 160], [170, 60, 50]],
         "Soups" => [[205, 84, 48], [222, 120, 60], [240, 190, 110], [90, 130, 60]],
         "Pasta" => [[232, 202, 120], [214, 178, 92], [180, 60, 44], [96, 140, 66]],
-        "Mains" => [[150, 88, 48], [186, 118, 66], [88, 128, 60], [214, 168, 84]],
+        "Mains" | "Main Course" => [[150, 88, 48], [186, 118, 66], [88, 128, 60], [214, 168, 84]],
         "Sides" => [[96, 148, 64], [140, 180, 80], [214, 170, 70], [70, 110, 50]],
         "Desserts" => [[116, 70, 46], [240, 222, 190], [214, 90, 100], [250, 240, 214]],
         _ => [[240, 208, 80], [180, 210, 120], [250, 240, 200], [120, 170, 190]],
