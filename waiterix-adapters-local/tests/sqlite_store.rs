@@ -41,5 +41,3 @@ fn sqlite_agrees_with_memory_on_random_steps_of_one_seed() {
 fn sqlite_agrees_with_memory_on_random_steps_of_another_seed() {
     waiterix_contract::run(|| agree(7, 1000));
 }
-#[test]
-fn zz_many() { for seed in 1000..1040 { waiterix_contract::run(|| agree(seed, 1500)); } }
