@@ -9,7 +9,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use waiterix_adapters_local::sqlite::SqliteStore;
 use waiterix_contract::{ManualClock, eventually};
-use waiterix_domain::schema::{Entity, INDEXES, MenuItem, Order, Rating, Restaurant, RestaurantTable, User};
+use waiterix_domain::schema::{Entity, INDEXES, Order, Rating, Restaurant, RestaurantTable, User};
 use waiterix_domain::value::{Kind, Value};
 use waiterix_domain::{Change, ChangeSet, CommitId, Counter, Requirement, RowKey, Table, UniqueRule};
 use waiterix_ports::{Clock, ErrorKind, KeyRange, Query, Reads, Retry, Store, Violation};
@@ -315,36 +315,6 @@ async fn a_set_of_the_greatest_length_is_done_once_whichever_way() {
     assert_eq!(everything(&store).await.len(), ChangeSet::MAX_CHANGES);
     let refused = store.commit(&users("c").insert(user("one more"))).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
-}
-
-/// Two ratings of one order, each of a dish and of the service: once both lost their dishes they would clash.
-async fn twice_rated(store: &SqliteStore) {
-    let restaurant_id = [("restaurant_id", "r")];
-    let rating = |id, dish| {
-        let mut rating: Rating =
-            row(id, &[("order_id", "o"), ("restaurant_id", "r"), ("menu_item_id", dish)]);
-        rating.service_ratings = Some(serde_json::json!({"foodQuality": 5}));
-        rating
-    };
-    let changes = set("rated")
-        .insert(user("u"))
-        .insert(restaurant("r", "u"))
-        .insert_all([row::<MenuItem>("d1", &restaurant_id), row("d2", &restaurant_id)])
-        .insert(row::<Order>("o", &restaurant_id))
-        .insert_all([rating("x1", "d1"), rating("x2", "d2")]);
-    store.commit(&changes).await.unwrap();
-}
-
-#[tokio::test]
-async fn s14_rows_about_to_be_deleted_are_not_in_the_way_of_a_rule() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("waiterix.db")).await;
-    twice_rated(&store).await;
-    store.commit(&set("a").delete(Table::MenuItems, "d1")).await.unwrap();
-    let refused = store.commit(&set("b").delete(Table::MenuItems, "d2")).await.unwrap_err();
-    assert_eq!(refused.unique_rule(), Some(UniqueRule::RatingOfService), "this one stays and would clash");
-    store.commit(&set("c").delete(Table::Users, "u")).await.unwrap();
-    assert_eq!(everything(&store).await, []);
 }
 
 #[tokio::test]

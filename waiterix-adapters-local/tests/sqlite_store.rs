@@ -20,6 +20,7 @@ async fn fresh() -> Fixture<dyn Store> {
 waiterix_contract::store_contract!(fresh);
 
 /// Runs the same random steps against memory and SQLite.
+#[allow(clippy::print_stderr, reason = "a failed run is repeated by its seed")]
 async fn agree(seed: u64, steps: usize) {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(ManualClock::default())));
     let sqlite = fresh().await;

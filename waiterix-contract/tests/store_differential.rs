@@ -52,7 +52,7 @@ fn broken_stores_are_found() {
         Fault::InsertsOnce,
         Fault::IgnoresBefore,
         Fault::ComparesAllButOneColumn,
-        Fault::UpdatesOnce,
+        Fault::TakesEqualForDone,
         Fault::Restricts,
         Fault::DeletesForNull,
         Fault::DeletesOnce,

@@ -83,7 +83,8 @@ pub enum Requirement {
 pub enum Change {
     /// A new row. Finding exactly this row already there counts as done.
     Insert(Row),
-    /// Replaces a row that is still exactly as it was read. Finding `after` already there counts as done.
+    /// Replaces a row that is still exactly as it was read. That the row already is `after` does not count as done: a
+    /// repeat of the same commit is known by its id, and another commit must decide anew.
     Update {
         /// The row as it was read.
         before: Row,

@@ -2,7 +2,6 @@
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
-use waiterix_domain::schema::OnDelete;
 use waiterix_domain::{Table, UniqueRule};
 use waiterix_ports::{Error, ErrorKind, Result, Retry, Violation};
 
@@ -37,10 +36,10 @@ async fn perform_one(connection: &mut SqliteConnection, step: &Step, place: usiz
             let arguments = program::update_arguments(set, before, after);
             let sql = AssertSqlSafe(program::update(*table, set));
             execute(connection, sql, arguments, Some(place)).await? == 1
-                || finds(connection, &texts(*table).same, after).await?
         }
         Step::Delete { table, id } => {
-            delete(connection, *table, id, place).await?;
+            let sql = texts(*table).delete.as_str();
+            execute(connection, sql, bound::arguments([id]), Some(place)).await?;
             true
         }
         Step::Add { counter, id, by } => {
@@ -76,50 +75,6 @@ async fn insert(
         return Ok(());
     }
     Err(conflict(Violation::Unique(UniqueRule::PrimaryKey(table)), Some(place)))
-}
-
-/// Deletes a row and what hangs on it.
-///
-/// SQLite follows the foreign keys one after the other. So it may set a reference null in a row that is itself about to
-/// be deleted, and find that row in the way of a uniqueness rule. Then what hangs on the row is deleted first.
-async fn delete(
-    connection: &mut SqliteConnection,
-    table: Table,
-    id: &Bound,
-    place: usize,
-) -> Result<(), Trouble> {
-    let sql = texts(table).delete.as_str();
-    match execute(connection, sql, bound::arguments([id]), Some(place)).await {
-        Err(Trouble::Refused(error)) if error.unique_rule().is_some() => {}
-        outcome => return outcome.map(drop),
-    }
-    for sql in doomed(table) {
-        execute(connection, AssertSqlSafe(sql), bound::arguments([id]), Some(place)).await?;
-    }
-    execute(connection, sql, bound::arguments([id]), Some(place)).await.map(drop)
-}
-
-/// Statements that delete all that a deleted row takes with it, children before their parents.
-fn doomed(table: Table) -> Vec<String> {
-    let mut found = vec![(table, "id = ?1".to_owned())];
-    // Parents come before their children in the list.
-    for child in Table::ALL.iter().filter(|child| **child != table) {
-        let paths: Vec<_> = child
-            .columns()
-            .iter()
-            .filter_map(|column| Some((column.name, column.references?)))
-            .filter(|(_, reference)| reference.on_delete == OnDelete::Cascade)
-            .filter_map(|(name, reference)| {
-                let (parent, condition) = found.iter().find(|(parent, _)| *parent == reference.table)?;
-                Some(format!("{name} IN (SELECT id FROM {} WHERE {condition})", parent.name()))
-            })
-            .collect();
-        if !paths.is_empty() {
-            found.push((*child, paths.join(" OR ")));
-        }
-    }
-    let deletes = found.iter().skip(1).rev();
-    deletes.map(|(child, condition)| format!("DELETE FROM {} WHERE {condition}", child.name())).collect()
 }
 
 fn conflict(violation: Violation, place: Option<usize>) -> Trouble {

@@ -49,8 +49,8 @@ pub enum Fault {
     IgnoresBefore,
     /// Compares all columns but the last.
     ComparesAllButOneColumn,
-    /// Refuses an update that is done already.
-    UpdatesOnce,
+    /// Takes what another commit made of a row for its own doing.
+    TakesEqualForDone,
     /// Says that the first change failed, whichever it was.
     BlamesTheFirst,
     /// Refuses to delete a row that others refer to.
@@ -134,7 +134,7 @@ pub const FAULTS: &[(&str, Fault)] = &[
     ("S12", Fault::InsertsOnce),
     ("S13", Fault::IgnoresBefore),
     ("S13", Fault::ComparesAllButOneColumn),
-    ("S13", Fault::UpdatesOnce),
+    ("S13", Fault::TakesEqualForDone),
     ("S13", Fault::BlamesTheFirst),
     ("S14", Fault::Restricts),
     ("S14", Fault::DeletesForNull),

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use waiterix_domain::schema::OnDelete;
 use waiterix_domain::value::Value;
-use waiterix_domain::{Row, RowKey, Table, UniqueRule};
+use waiterix_domain::{Row, RowKey, Table};
 use waiterix_ports::{Store, Violation};
 
 use super::probe::{
-    assert_same_rows, assert_unique, assert_violates, dump, fill, refused, row, set, the, update,
+    assert_same_rows, assert_violates, dump, fill, refused, row, set, the, update,
 };
-use super::sample::{assistance, dish, house, id, line, order, rating, restaurant, room, table, user, with};
+use super::sample::{assistance, dish, house, id, line, order, restaurant, room, table, user, with};
 use crate::Fixture;
 
 /// What remains of some rows after one of them is deleted, by the letter of the schema.
@@ -138,26 +138,6 @@ pub async fn s14_deleting_an_absent_row_is_done_already(fixture: Fixture<dyn Sto
     assert_same_rows(&dump(store).await, &house("h"), "after deleting nothing");
     store.commit(&set("twice").delete(Table::Uploads, "x").insert(user("v"))).await.unwrap();
     assert!(row(store, &RowKey::new(Table::Users, "v")).await.is_some());
-}
-
-/// **S14** A delete that would leave two service ratings of one order is refused by the rule.
-pub async fn s14_what_is_set_null_keeps_the_rules(fixture: Fixture<dyn Store>) {
-    let store = &*fixture.port;
-    fill(store, [Row::from(user("u")), restaurant("r", "u").into(), dish("d", "r").into()]).await;
-    fill(store, [order("o", "r", 0)]).await;
-    let service = waiterix_domain::schema::Rating {
-        service_ratings: Some(serde_json::json!({ "cleanliness": 5 })),
-        ..rating("m1", "o", "r", 0)
-    };
-    let of_dish = waiterix_domain::schema::Rating {
-        id: "m2".into(),
-        menu_item_id: Some("d".into()),
-        ..service.clone()
-    };
-    fill(store, [service, of_dish]).await;
-    let changes = set("dish").insert(user("v")).delete(Table::MenuItems, "d");
-    let error = refused(store, &changes, "two service ratings").await;
-    assert_unique(&error, UniqueRule::RatingOfService, "two service ratings");
 }
 
 /// **S18** Every foreign key of the schema, on insert and on update.

@@ -340,6 +340,36 @@ mod tests {
         }
     }
 
+    /// A delete that sets a reference null must never fail for a rule about rows that merely referred to the deleted one.
+    #[test]
+    fn setting_a_reference_null_brings_no_row_under_a_rule() {
+        for table in Table::ALL {
+            for (place, column) in table.columns().iter().enumerate() {
+                let Some(Reference { on_delete: OnDelete::SetNull, .. }) = column.references else { continue };
+                let mut values: Vec<Value> = table
+                    .columns()
+                    .iter()
+                    .map(|column| match column.kind {
+                        Kind::Text => Value::Text("x".to_owned()),
+                        Kind::Bool => Value::Bool(true),
+                        Kind::Int => Value::Int(1),
+                        Kind::Amount => Value::Amount(crate::Amount::ZERO),
+                        Kind::Timestamp => Value::Timestamp(crate::Timestamp::EPOCH),
+                        Kind::TextArray => Value::TextArray(Vec::new()),
+                        Kind::Json => Value::Json(serde_json::json!({})),
+                    })
+                    .collect();
+                let referring = table.row_from_values(values.clone()).unwrap();
+                values[place] = Value::Null;
+                let orphaned = table.row_from_values(values).unwrap();
+                for rule in UniqueRule::ALL {
+                    let after = rule.key_of(&orphaned);
+                    assert!(after.is_none() || after == rule.key_of(&referring), "{rule:?} and {}", column.name);
+                }
+            }
+        }
+    }
+
     #[test]
     fn only_nullable_columns_can_be_set_null() {
         for table in Table::ALL {

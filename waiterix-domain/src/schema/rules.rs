@@ -96,7 +96,7 @@ impl UniqueRule {
     pub const fn condition(self) -> Option<&'static str> {
         match self {
             Self::RatingOfItem => Some("menu_item_id IS NOT NULL"),
-            Self::RatingOfService => Some("menu_item_id IS NULL AND service_ratings IS NOT NULL"),
+            Self::RatingOfService => Some("service_ratings IS NOT NULL"),
             _ => None,
         }
     }
@@ -119,9 +119,9 @@ impl UniqueRule {
             (Self::RatingOfItem, Row::Rating(r)) => {
                 Some(vec![r.order_id.to_string(), r.menu_item_id.as_ref()?.to_string()])
             }
-            (Self::RatingOfService, Row::Rating(r)) => (r.menu_item_id.is_none()
-                && r.service_ratings.is_some())
-            .then(|| vec![r.order_id.to_string()]),
+            (Self::RatingOfService, Row::Rating(r)) => {
+                r.service_ratings.is_some().then(|| vec![r.order_id.to_string()])
+            }
             (Self::AnswerOfQuestion, Row::ChefAnswer(a)) => Some(vec![a.pending_question_id.to_string()]),
             _ => None,
         }

@@ -52,10 +52,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - **S12** `Insert` of a key that holds another row is `Conflict` with `Unique(PrimaryKey)`; of the very same
     ///   row it is done already.
     /// - **S13** `Update` of a row that is no longer `before` is `Conflict` with `Requirement` and the place of the
-    ///   change, unless it already is `after`; of a row that is gone likewise. One whose `before` and `after` are not of
-    ///   the same table and key is `Invalid`.
+    ///   change, also when another commit has made `after` of it; of a row that is gone likewise. One whose `before` and
+    ///   `after` are not of the same table and key is `Invalid`.
     /// - **S14** `Delete` follows the foreign keys of the schema: cascades and set-nulls; an absent row is done
-    ///   already. What is set null keeps the uniqueness rules.
+    ///   already.
     /// - **S15** `Add` counts exactly, also when many commits add at once; an absent row is `Conflict` with
     ///   `Requirement`; a result outside 32 bits is `Invalid`.
     /// - **S16** `Require` fails with `Conflict` and `Requirement` when it does not hold, and the whole set with it.
@@ -65,8 +65,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - **S19** The same set sent again changes nothing and succeeds, also when others changed the rows in between. A
     ///   set of nothing but inserts is recognised by its rows alone ([`ChangeSet::needs_record`]), so only as long as
     ///   they are as it left them.
-    /// - **S20** Of several commits that update the same row as it was read, each in its own way, exactly one succeeds;
-    ///   none is lost.
+    /// - **S20** Of several commits that update the same row as it was read, exactly one succeeds, also when they would
+    ///   all make the same of it; none is lost.
     /// - **S21** Changes apply in order, each to what those before it left: a parent may be inserted before its child
     ///   in one set (not after it), a value that was freed by an earlier change may be taken by a later one.
     /// - **S22** A set of [`ChangeSet::MAX_CHANGES`] changes is committed; a longer one is `Invalid`.

@@ -19,7 +19,7 @@ use crate::command::{Failure, cargo, step};
 pub(crate) struct Options {
     /// What to measure; everything without.
     subject: Option<Subject>,
-    /// How long each load is measured, in seconds, after a quarter of it to warm up.
+    /// How long each load over HTTP is measured, in seconds, after a quarter of it to warm up.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// How many connections send requests, each its next one when the answer to the last is there.
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 enum Subject {
     /// The service over HTTP: requests per second, latency, memory, start.
     Http,
-    /// The stores below it: commits and reads per second.
+    /// The store below it: commits and reads per second.
     Store,
 }
 
@@ -47,9 +47,9 @@ impl Options {
         Duration::from_secs(self.seconds)
     }
 
-    /// The command that repeats the measurement.
-    fn command_line(&self, subject: &str) -> String {
-        format!("cargo xtask bench {subject} --seconds {} --connections {}", self.seconds, self.connections)
+    /// The command that repeats the measurement over HTTP.
+    fn command_line(&self) -> String {
+        format!("cargo xtask bench http --seconds {} --connections {}", self.seconds, self.connections)
     }
 
     fn keep(&self, section: &str, figures: &str) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         options.keep("http", &figures)?;
     }
     if options.wants(Subject::Store) {
-        options.keep("store", &store::measure(options)?)?;
+        options.keep("store", &store::measure()?)?;
     }
     Ok(())
 }

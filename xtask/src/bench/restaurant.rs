@@ -152,7 +152,7 @@ async fn call(
     Ok((json, answer.cookie))
 }
 
-/// The code in the newest mail: the first line that is nothing but six digits.
+/// The code in the newest mail: the first word that is nothing but six digits.
 fn newest_code(folder: &Path) -> Result<String, Failure> {
     let mut mails = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -163,7 +163,7 @@ fn newest_code(folder: &Path) -> Result<String, Failure> {
     }
     let (_, newest) = mails.into_iter().max().ok_or_else(|| Failure::Said("no mail was sent".to_owned()))?;
     let text = fs::read_to_string(newest)?;
-    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
-    let code = text.lines().map(str::trim).find(is_code);
+    let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let code = text.split_whitespace().find(is_code);
     code.map(str::to_owned).ok_or_else(|| Failure::Said("the mail holds no code".to_owned()))
 }

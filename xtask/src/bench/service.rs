@@ -76,7 +76,7 @@ struct Figures {
 
 /// Measures and answers a table with its circumstances.
 pub(super) async fn measure(options: &Options) -> Result<String, Failure> {
-    let circumstances = machine::description(&options.command_line("http"))?;
+    let circumstances = machine::description(&options.command_line())?;
     let folder = tempfile::tempdir()?;
     let figures = figures(options, folder.path()).await?;
     Ok(format!("{circumstances}\n\n{}", table(&figures, options)))

@@ -1,14 +1,14 @@
-//! The stores, measured by the benchmark `store` of the tests crate, which links them.
+//! The store below the service, measured by the example `store_speed` of its crate, in the process itself.
 
-use super::{Options, machine};
-use crate::command::{Failure, cargo, output_of};
+use super::machine;
+use crate::command::{Failure, cargo, output_of, step};
 
-/// Measures and answers a table with its circumstances.
-pub(super) fn measure(options: &Options) -> Result<String, Failure> {
-    println!("\n==> Building and running the benchmark of the stores");
-    let circumstances = machine::description(&options.command_line("store"))?;
-    let mut bench = cargo();
-    bench.args(["bench", "--package", "waiterix-tests", "--bench", "store", "--"]);
-    bench.args(["--seconds", &options.seconds.to_string(), "--tasks", &options.connections.to_string()]);
-    Ok(format!("{circumstances}\n\n{}", output_of(&mut bench)?))
+const EXAMPLE: [&str; 5] = ["--release", "--package", "waiterix-adapters-local", "--example", "store_speed"];
+
+/// Measures and answers the figures with their circumstances.
+pub(super) fn measure() -> Result<String, Failure> {
+    step("Building the measurement of the store", cargo().arg("build").args(EXAMPLE))?;
+    let circumstances = machine::description("cargo xtask bench store")?;
+    let figures = output_of(cargo().args(["run", "--quiet"]).args(EXAMPLE))?;
+    Ok(format!("{circumstances}\n\n```text\n{}\n```", figures.trim()))
 }

@@ -19,53 +19,6 @@ fn conflict(violation: Violation) -> Error {
     Error::new(ErrorKind::Conflict, OPERATION).violating(violation)
 }
 
-/// Refuses a set that no state of the store would take.
-///
-/// # Errors
-/// `Invalid`.
-pub(super) fn validate(changes: &ChangeSet) -> Result<()> {
-    if changes.changes().len() > ChangeSet::MAX_CHANGES {
-        return Err(invalid("too many changes"));
-    }
-    let mut has_nul = changes.id().as_str().contains('\0');
-    for change in changes.changes() {
-        has_nul |= match change {
-            Change::Insert(row) | Change::Require(Requirement::Unchanged(row)) => row_has_nul(row),
-            Change::Update { before, after } => {
-                if before.row_key() != after.row_key() {
-                    return Err(invalid("an update of another key"));
-                }
-                row_has_nul(before) || row_has_nul(after)
-            }
-            Change::Delete(key) | Change::Require(Requirement::Absent(key) | Requirement::Present(key)) => {
-                key.id.contains('\0')
-            }
-            Change::Add { id, .. } => id.contains('\0'),
-        };
-    }
-    if has_nul { Err(invalid("a text with U+0000")) } else { Ok(()) }
-}
-
-fn row_has_nul(row: &Row) -> bool {
-    row.to_values().iter().any(|value| match value {
-        Value::Text(text) => text.contains('\0'),
-        Value::TextArray(texts) => texts.iter().any(|text| text.contains('\0')),
-        Value::Json(json) => json_has_nul(json),
-        _ => false,
-    })
-}
-
-fn json_has_nul(json: &serde_json::Value) -> bool {
-    match json {
-        serde_json::Value::String(text) => text.contains('\0'),
-        serde_json::Value::Array(elements) => elements.iter().any(json_has_nul),
-        serde_json::Value::Object(members) => {
-            members.iter().any(|(name, member)| name.contains('\0') || json_has_nul(member))
-        }
-        _ => false,
-    }
-}
-
 /// Applies a set to a copy of the state, which is to be thrown away when this fails.
 ///
 /// # Errors
@@ -83,7 +36,6 @@ fn apply(state: &mut State, place: usize, change: &Change) -> Result<()> {
             None => put(state, row.clone()),
         },
         Change::Update { before, after } => match state.get(&after.row_key()) {
-            Some(found) if found == after => Ok(()),
             Some(found) if found == before => put(state, after.clone()),
             _ => Err(stale()),
         },

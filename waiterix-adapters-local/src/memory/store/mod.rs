@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use waiterix_domain::digest::Digest;
 use waiterix_domain::{ChangeSet, Row, Table, Timestamp};
+use waiterix_ports::store::fault_of;
 use waiterix_ports::{Answer, Clock, Error, ErrorKind, KeyRange, Query, Result, Store};
 
 use state::State;
@@ -66,7 +67,9 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<()> {
-        apply::validate(changes)?;
+        if let Some(fault) = fault_of(changes) {
+            return Err(Error::new(ErrorKind::Invalid, "store.commit").with("fault", fault));
+        }
         let mut state = self.state();
         if state.is_recorded(changes.id()) {
             return Ok(());

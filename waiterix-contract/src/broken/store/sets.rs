@@ -147,11 +147,10 @@ impl BrokenStore {
                     _ => vec![change.clone()],
                 }
             }
-            (Some(Fault::UpdatesOnce), Change::Update { before, after }) => {
-                if before != after && self.find(&after.row_key()).await?.as_ref() == Some(after) {
-                    return Err(stale());
-                }
-                vec![change.clone()]
+            (Some(Fault::TakesEqualForDone), Change::Update { after, .. })
+                if self.find(&after.row_key()).await?.as_ref() == Some(after) =>
+            {
+                Vec::new()
             }
             (Some(Fault::Restricts | Fault::DeletesForNull | Fault::DeletesOnce), Change::Delete(key)) => {
                 self.delete_badly(key).await?

@@ -13,7 +13,7 @@ pub(super) fn has_one_reason(rows: &[Row], changes: &ChangeSet) -> bool {
         }
         Change::Update { before, after } => {
             let found = find(rows, &before.row_key());
-            let is_stale = found != Some(before) && found != Some(after);
+            let is_stale = found != Some(before);
             usize::from(is_stale) + broken_rules(rows, after) <= 1
         }
         Change::Delete(_) | Change::Add { .. } | Change::Require(_) => true,
