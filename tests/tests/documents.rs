@@ -62,10 +62,8 @@ fn every_document_that_code_names_is_there() {
 fn tests() -> BTreeSet<(String, String)> {
     let attribute = r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)";
     let sources = sources();
-    let mut all: BTreeSet<(String, String)> = found(&sources, attribute)
-        .into_iter()
-        .map(|(path, name)| (path.to_owned(), name))
-        .collect();
+    let mut all: BTreeSet<(String, String)> =
+        found(&sources, attribute).into_iter().map(|(path, name)| (path.to_owned(), name)).collect();
     // A case of the contract is a test wherever an adapter plugs in.
     let cases: Vec<SourceFile> =
         sources.into_iter().filter(|file| file.path.starts_with("waiterix-contract/src/")).collect();
@@ -124,7 +122,9 @@ fn every_defect_of_the_old_service_is_answered() {
 /// The defects a test is named after, such as D5 and N16 for `d5_n16_…`.
 fn defects_of(name: &str) -> Vec<String> {
     let is_id = |part: &&str| {
-        part.len() > 1 && part.starts_with(['d', 'r', 's', 'n']) && part[1..].bytes().all(|b| b.is_ascii_digit())
+        part.len() > 1
+            && part.starts_with(['d', 'r', 's', 'n'])
+            && part[1..].bytes().all(|b| b.is_ascii_digit())
     };
     name.split('_').take_while(is_id).map(str::to_uppercase).collect()
 }

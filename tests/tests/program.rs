@@ -39,7 +39,9 @@ async fn everything_is_there_after_a_restart_and_after_a_kill() {
     program.kill();
 
     let program = Program::start(data.path(), &[]);
-    let response = http_client().build().unwrap()
+    let response = http_client()
+        .build()
+        .unwrap()
         .get(program.base.join("/api/orders").unwrap())
         .header("cookie", cookie)
         .send()
@@ -90,7 +92,9 @@ async fn d106_cors_answers_the_configured_origin_and_no_other() {
     let data = tempfile::tempdir().unwrap();
     let program = Program::start(data.path(), &[("FRONTEND_URL", "https://app.example.org")]);
     let preflight = async |origin: &str| {
-        http_client().build().unwrap()
+        http_client()
+            .build()
+            .unwrap()
             .request(Method::OPTIONS, program.base.join("/api/orders").unwrap())
             .header("origin", origin)
             .header("access-control-request-method", "POST")

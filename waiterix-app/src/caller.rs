@@ -84,7 +84,10 @@ impl App {
     }
 
     /// The existing account an identity means: by subject, else by an e-mail address the token says is verified.
-    async fn account_of(&self, claims: &waiterix_domain::account::Identity) -> Result<Option<Account>, Refusal> {
+    async fn account_of(
+        &self,
+        claims: &waiterix_domain::account::Identity,
+    ) -> Result<Option<Account>, Refusal> {
         if let Some(account) = self.reads().account(&claims.subject).await? {
             return Ok(Some(account));
         }

@@ -20,8 +20,8 @@ pub mod upkeep;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use http::web_client::WebClient;
+use tokio::sync::Semaphore;
 use waiterix_domain::Env;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, Reads, SessionStore, Store};
@@ -77,7 +77,17 @@ impl App {
     pub fn new(ports: Ports, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
         let identity = settings.oidc.clone().map(identity::Verifier::new);
         let limits = Limits::new(&settings.rate_limits);
-        Self { ports, clock, random, settings, identity, signed_objects: None, web_client: None, limits, hashing: Semaphore::new(2) }
+        Self {
+            ports,
+            clock,
+            random,
+            settings,
+            identity,
+            signed_objects: None,
+            web_client: None,
+            limits,
+            hashing: Semaphore::new(2),
+        }
     }
 
     /// Says that this process honours signed object URLs itself.

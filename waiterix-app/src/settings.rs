@@ -158,9 +158,9 @@ impl Settings {
 
 /// An origin such as `https://app.example.org`: a trailing slash is dropped, anything more is a problem.
 fn origin_of(vars: &mut Vars<'_>, name: &'static str, text: &str) -> Option<String> {
-    let url = Url::from_str(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none()
-    });
+    let url = Url::from_str(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none());
     if url.is_none() {
         vars.problem(name, "must be an origin such as https://app.example.org");
     }
@@ -201,9 +201,14 @@ mod tests {
         ]);
         assert_eq!(problems.len(), 6, "{problems:?}");
         let all = problems.join("\n");
-        for name in
-            ["FRONTEND_URL", "SUPPORT_EMAIL", "SESSION_SECRET", "WEB_TAX_RATE", "COOKIE_SAME_SITE", "RATE_LIMITS"]
-        {
+        for name in [
+            "FRONTEND_URL",
+            "SUPPORT_EMAIL",
+            "SESSION_SECRET",
+            "WEB_TAX_RATE",
+            "COOKIE_SAME_SITE",
+            "RATE_LIMITS",
+        ] {
             assert!(all.contains(name), "{name} in {all}");
         }
         assert!(!all.contains("hunter2"));
@@ -211,7 +216,8 @@ mod tests {
 
     #[test]
     fn origins_are_normalised_and_become_own_hosts() {
-        let (settings, problems) = read(&[("FRONTEND_URL", "https://App.Example.org/, http://localhost:3000")]);
+        let (settings, problems) =
+            read(&[("FRONTEND_URL", "https://App.Example.org/, http://localhost:3000")]);
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(settings.frontend_origins, ["https://app.example.org", "http://localhost:3000"]);
         assert!(settings.locations.own_hosts.contains(&"app.example.org".to_owned()));

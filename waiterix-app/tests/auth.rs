@@ -13,7 +13,7 @@ use waiterix_domain::{ChangeSet, CommitId};
 use waiterix_ports::Store as _;
 
 /// The newest code in the mailbox of an address.
-async fn code_for(house: &House, address: &str) -> String {
+fn code_for(house: &House, address: &str) -> String {
     let mails = house.mailer.sent();
     let mail = mails.iter().rev().find(|mail| mail.to == address).expect("a mail");
     mail.text
@@ -27,7 +27,7 @@ async fn code_for(house: &House, address: &str) -> String {
 async fn a_code_from_the_mail_signs_in_once_and_the_cookie_works() {
     let house = House::new();
     house.post("/api/auth/code", json!({ "email": "ada@example.org" })).await.expect(200);
-    let code = code_for(&house, "ada@example.org").await;
+    let code = code_for(&house, "ada@example.org");
     let body = json!({ "email": "ada@example.org", "code": code });
     let reply = house.post("/api/auth/code/verify", body.clone()).await;
     let user = reply.expect(200)["user"].clone();
@@ -46,7 +46,7 @@ async fn a_code_from_the_mail_signs_in_once_and_the_cookie_works() {
 async fn a_code_can_be_guessed_five_times_only_and_then_not_even_rightly() {
     let house = House::new();
     house.post("/api/auth/code", json!({ "email": "ada@example.org" })).await.expect(200);
-    let code = code_for(&house, "ada@example.org").await;
+    let code = code_for(&house, "ada@example.org");
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..5 {
         let body = json!({ "email": "ada@example.org", "code": wrong });
@@ -61,7 +61,7 @@ async fn a_code_can_be_guessed_five_times_only_and_then_not_even_rightly() {
 async fn two_who_redeem_one_code_at_once_get_one_session() {
     let house = House::new();
     house.post("/api/auth/code", json!({ "email": "ada@example.org" })).await.expect(200);
-    let body = json!({ "email": "ada@example.org", "code": code_for(&house, "ada@example.org").await });
+    let body = json!({ "email": "ada@example.org", "code": code_for(&house, "ada@example.org") });
     let (one, two) = tokio::join!(
         house.post("/api/auth/code/verify", body.clone()),
         house.post("/api/auth/code/verify", body.clone())
@@ -76,7 +76,7 @@ async fn d4_n15_login_gives_a_fresh_session_id_and_ends_the_old_one() {
     let house = House::new();
     let before = house.user("ada").await;
     house.post("/api/auth/code", json!({ "email": "ada@example.org" })).await.expect(200);
-    let body = json!({ "email": "ada@example.org", "code": code_for(&house, "ada@example.org").await });
+    let body = json!({ "email": "ada@example.org", "code": code_for(&house, "ada@example.org") });
     let reply = house.post_as(&before, "/api/auth/code/verify", body).await;
     assert_eq!(reply.expect(200)["user"]["id"], "ada", "the verified address means the existing user");
     assert!(!reply.headers["set-cookie"].to_str().unwrap().starts_with(&before.cookie));

@@ -141,7 +141,7 @@ async fn every_kind_of_bad_token_is_invalid_and_changes_nothing() {
         )
         .unwrap(),
         format!("{head}.{}", rest.replace('.', "x.")),
-        format!("eyJhbGciOiJub25lIn0.{}", rest),
+        format!("eyJhbGciOiJub25lIn0.{rest}"),
         "x".repeat(20_000),
     ];
     for token in bad {

@@ -278,7 +278,10 @@ async fn every_picture_of_the_demo_menu_is_there() {
     let menu = house.get("/api/menu-items?restaurantId=demo").await.expect(200);
     for item in menu.as_array().unwrap() {
         let picture = house.get(item["imageUrl"].as_str().unwrap()).await;
-        assert_eq!((picture.status.as_u16(), &picture.headers["content-type"]), (200, &"image/png".parse().unwrap()));
+        assert_eq!(
+            (picture.status.as_u16(), &picture.headers["content-type"]),
+            (200, &"image/png".parse().unwrap())
+        );
         assert!(picture.bytes.len() > 1_000);
     }
     assert_eq!(house.get("/assets/stock_images/soup.jpg").await.status.as_u16(), 404);

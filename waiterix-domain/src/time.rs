@@ -172,9 +172,15 @@ mod tests {
             ("2025-01-31T09:05:07.123Z", "2025-01-31T09:05:07.123Z"),
             ("2025-01-31T09:05:07+02:00", "2025-01-31T07:05:07.000Z"),
         ] {
-            assert_eq!(Timestamp::parse_loose(text).map(|at| at.to_string()).as_deref(), Some(want), "{text}");
+            assert_eq!(
+                Timestamp::parse_loose(text).map(|at| at.to_string()).as_deref(),
+                Some(want),
+                "{text}"
+            );
         }
-        for bad in ["", "2025", "2025-01-31T", "2025-01-31 09:05:07Z", "2025-01-31\n09:05:07Z", "2025-01-31T25:00"] {
+        for bad in
+            ["", "2025", "2025-01-31T", "2025-01-31 09:05:07Z", "2025-01-31\n09:05:07Z", "2025-01-31T25:00"]
+        {
             assert_eq!(Timestamp::parse_loose(bad), None, "{bad:?}");
         }
     }

@@ -232,7 +232,11 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// A rejection with this text that lists the faults, if there are any.
     pub fn finish(self, text: &str) -> Result<(), waiterix_domain::Rejection> {
-        if self.errors.is_empty() { Ok(()) } else { Err(waiterix_domain::Rejection::fields(text, self.errors)) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(waiterix_domain::Rejection::fields(text, self.errors))
+        }
     }
 }
 

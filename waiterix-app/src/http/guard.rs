@@ -26,8 +26,7 @@ pub async fn trace(State(app): State<Shared>, request: Request, next: Next) -> R
         .cloned()
         .or_else(|| HeaderValue::from_str(&app.fresh_id()).ok());
     let id_text = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", id = %id_text, %method, %route);
     let begun = Instant::now();
@@ -44,7 +43,8 @@ pub async fn trace(State(app): State<Shared>, request: Request, next: Next) -> R
 
 fn is_request_id(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
-    (8..=128).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_=:.;/+".contains(b))
+    (8..=128).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_=:.;/+".contains(b))
 }
 
 /// Refuses writes that another site's page sends with the visitor's cookie (D7). Requests without `Origin` come from no
@@ -74,9 +74,8 @@ pub async fn headers(request: Request, next: Next) -> Response {
     let is_docs = request.uri().path().starts_with("/docs");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let is_json = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_json =
+        headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     if is_api && is_json && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

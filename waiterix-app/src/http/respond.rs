@@ -234,12 +234,19 @@ mod tests {
             (RejectionKind::TooLarge, 413, r#"{"message":"Words"}"#),
             (RejectionKind::TooManyRequests, 429, r#"{"message":"Words"}"#),
             (RejectionKind::Unavailable, 503, r#"{"message":"Words"}"#),
-            (RejectionKind::SubscriptionRequired, 403, r#"{"error":"subscription_required","message":"Words"}"#),
+            (
+                RejectionKind::SubscriptionRequired,
+                403,
+                r#"{"error":"subscription_required","message":"Words"}"#,
+            ),
         ] {
             assert_eq!(text(rejected(Key::Message, &plain(kind))), (status, body.to_owned()), "{kind:?}");
         }
         assert_eq!(text(rejected(Key::Error, &plain(RejectionKind::NotFound))).1, r#"{"error":"Words"}"#);
-        assert_eq!(text(rejected(Key::Error, &plain(RejectionKind::Unauthorized))).1, r#"{"message":"Words"}"#);
+        assert_eq!(
+            text(rejected(Key::Error, &plain(RejectionKind::Unauthorized))).1,
+            r#"{"message":"Words"}"#
+        );
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl App {
             return Err(too_many().into());
         }
         let code = self.fresh_code();
-        let stored = serde_json::json!({ "digest": self.code_digest(&who, &code), "serial": self.fresh_id() });
+        let stored =
+            serde_json::json!({ "digest": self.code_digest(&who, &code), "serial": self.fresh_id() });
         self.ports
             .sessions
             .temp_set(&format!("sign-in:{who}"), &stored, CODE_TTL)

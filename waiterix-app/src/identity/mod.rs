@@ -50,7 +50,10 @@ impl OidcSettings {
         if let Some(url) = &jwks_url
             && !is_trustworthy(url)
         {
-            vars.problem("OIDC_JWKS_URL", "must be an https URL (http is allowed for the machine itself only)");
+            vars.problem(
+                "OIDC_JWKS_URL",
+                "must be an https URL (http is allowed for the machine itself only)",
+            );
         }
         let parts = (
             issuer.or(firebase.as_ref().map(|f| f.issuer.clone())),
@@ -160,8 +163,7 @@ impl Verifier {
         // Times are checked below, against the clock that was passed in.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let claims =
-            decode::<Claims>(token, &key, &validation).map_err(|fault| invalid(&fault))?.claims;
+        let claims = decode::<Claims>(token, &key, &validation).map_err(|fault| invalid(&fault))?.claims;
         let now = now.as_seconds();
         let early = |at: Option<i64>| at.is_some_and(|at| at > now + LEEWAY_SECONDS);
         if claims.exp + LEEWAY_SECONDS <= now {

@@ -37,7 +37,8 @@ impl Request {
                 .map(|(_, value)| value.into_owned())
                 .filter(|value| !value.is_empty())
         };
-        let bad = |text: &str| text.chars().count() > MAX_PARAMETER_CHARS || text.chars().any(char::is_control);
+        let bad =
+            |text: &str| text.chars().count() > MAX_PARAMETER_CHARS || text.chars().any(char::is_control);
         let restaurant =
             field("restaurantId").ok_or_else(|| Rejection::invalid("restaurantId is required"))?;
         let customer_session = field("customerSessionId");
@@ -91,7 +92,10 @@ mod tests {
     #[test]
     fn r16_parameters_are_checked_before_anything_else() {
         let ok = Request::from_query("restaurantId=r&customerSessionId=tracking-1").unwrap();
-        assert_eq!((ok.restaurant.as_str(), ok.chef, ok.customer_session.as_deref()), ("r", false, Some("tracking-1")));
+        assert_eq!(
+            (ok.restaurant.as_str(), ok.chef, ok.customer_session.as_deref()),
+            ("r", false, Some("tracking-1"))
+        );
         assert!(Request::from_query("restaurantId=r&role=chef").unwrap().chef);
         for bad in [
             "",

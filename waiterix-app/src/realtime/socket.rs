@@ -55,14 +55,13 @@ pub async fn handshake(app: Shared, upgrade: WebSocketUpgrade, parts: Parts) -> 
         })?;
         let id = connection.id.clone();
         let app = app.clone();
-        Ok(upgrade
-            .max_message_size(MAX_MESSAGE_BYTES)
-            .max_frame_size(MAX_MESSAGE_BYTES)
-            .on_upgrade(move |socket| async move {
+        Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(
+            move |socket| async move {
                 drop(connection);
                 let role = Peer { id, frames };
                 role.serve(&app, socket).await;
-            }))
+            },
+        ))
     })
     .await
 }
@@ -142,4 +141,3 @@ async fn write(socket: &mut WebSocket, message: Message) -> Result<(), ()> {
         Ok(Err(_)) | Err(_) => Err(()),
     }
 }
-

@@ -4,6 +4,7 @@
     dead_code,
     missing_docs,
     unreachable_pub,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "test support, used in parts by each test"

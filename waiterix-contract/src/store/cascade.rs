@@ -7,9 +7,7 @@ use waiterix_domain::value::Value;
 use waiterix_domain::{Row, RowKey, Table};
 use waiterix_ports::{Store, Violation};
 
-use super::probe::{
-    assert_same_rows, assert_violates, dump, fill, refused, row, set, the, update,
-};
+use super::probe::{assert_same_rows, assert_violates, dump, fill, refused, row, set, the, update};
 use super::sample::{assistance, dish, house, id, line, order, restaurant, room, table, user, with};
 use crate::Fixture;
 

@@ -345,7 +345,9 @@ mod tests {
     fn setting_a_reference_null_brings_no_row_under_a_rule() {
         for table in Table::ALL {
             for (place, column) in table.columns().iter().enumerate() {
-                let Some(Reference { on_delete: OnDelete::SetNull, .. }) = column.references else { continue };
+                let Some(Reference { on_delete: OnDelete::SetNull, .. }) = column.references else {
+                    continue;
+                };
                 let mut values: Vec<Value> = table
                     .columns()
                     .iter()
@@ -364,7 +366,11 @@ mod tests {
                 let orphaned = table.row_from_values(values).unwrap();
                 for rule in UniqueRule::ALL {
                     let after = rule.key_of(&orphaned);
-                    assert!(after.is_none() || after == rule.key_of(&referring), "{rule:?} and {}", column.name);
+                    assert!(
+                        after.is_none() || after == rule.key_of(&referring),
+                        "{rule:?} and {}",
+                        column.name
+                    );
                 }
             }
         }

@@ -72,7 +72,8 @@ async fn verify(
                 Refusal::from(invalid())
             }
             TokenError::KeysUnavailable(_) => Refusal::Failed(
-                waiterix_ports::Error::new(waiterix_ports::ErrorKind::Unavailable, "identity.keys").because(error),
+                waiterix_ports::Error::new(waiterix_ports::ErrorKind::Unavailable, "identity.keys")
+                    .because(error),
             ),
         })?;
         sign_in(&app, &identity, &headers).await

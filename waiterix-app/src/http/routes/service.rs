@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Shared;
-use crate::http::web_client::WebClient;
 use crate::http::respond::{Json, Words, answer};
+use crate::http::web_client::WebClient;
 use crate::realtime;
 use crate::settings::VERSION;
 
