@@ -63,7 +63,7 @@ const DOMAIN_CLOSURE: &[(&str, &[&str])] = &[
     ("comma-separated text, from memory to memory", &["csv", "csv-core", "itoa", "memchr", "ryu", "zmij"]),
     ("currencies of the world as a table", &["iso_country", "iso_currency", "lazy_static"]),
     (
-        "content hashes of object keys",
+        "digests of rows, by which two stores are compared",
         &["block-buffer", "cfg-if", "crypto-common", "digest", "generic-array", "md-5", "typenum"],
     ),
     ("exact decimals", &["arrayvec", "num-traits", "rust_decimal"]),
