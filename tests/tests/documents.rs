@@ -101,32 +101,13 @@ fn every_defect_of_the_old_service_is_answered() {
         numbers('D', 112).chain(numbers('R', 27)).chain(numbers('S', 23)).chain(numbers('N', 21)).collect();
     let listed: Vec<&String> = rows.iter().map(|(id, _)| id).collect();
     assert_eq!(listed, expected.iter().collect::<Vec<_>>());
-    let answer = Regex::new(r"^(`[\w/.-]+\.rs::\w+`|elsewhere: .{10,}|missing)$").unwrap();
+    let answer = Regex::new(r"^(`[\w/.-]+\.rs::\w+`|elsewhere: .{10,})$").unwrap();
     let unanswered: Vec<String> = rows
         .iter()
         .filter(|(_, answers)| !answers.split("<br>").all(|one| answer.is_match(one)))
         .map(|(id, answers)| format!("{id}: {answers}"))
         .collect();
     assert_eq!(unanswered, NONE);
-    // A test that is named after a defect is what its row should name.
-    let unnamed: Vec<String> = tests()
-        .iter()
-        .filter(|(path, _)| !path.starts_with("waiterix-contract/"))
-        .flat_map(|(path, name)| defects_of(name).into_iter().map(move |id| (id, path, name)))
-        .filter(|(id, _, _)| rows.iter().any(|(row, answers)| row == id && answers.contains("missing")))
-        .map(|(id, path, name)| format!("{id} is missing, but there is {path}::{name}"))
-        .collect();
-    assert_eq!(unnamed, NONE);
-}
-
-/// The defects a test is named after, such as D5 and N16 for `d5_n16_…`.
-fn defects_of(name: &str) -> Vec<String> {
-    let is_id = |part: &&str| {
-        part.len() > 1
-            && part.starts_with(['d', 'r', 's', 'n'])
-            && part[1..].bytes().all(|b| b.is_ascii_digit())
-    };
-    name.split('_').take_while(is_id).map(str::to_uppercase).collect()
 }
 
 #[test]

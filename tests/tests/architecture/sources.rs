@@ -16,6 +16,13 @@ fn lines_with(pattern: &str, allowed: impl Fn(&SourceFile) -> bool) -> Vec<Strin
         .collect()
 }
 
+/// That a pattern is found in one product file and in no other.
+fn only_in(home: &str, pattern: &str) {
+    let at_home = lines_with(pattern, |file| file.path != home);
+    assert!(!at_home.is_empty(), "{home} no longer does what it is the place for, or the pattern is wrong");
+    assert_eq!(lines_with(pattern, |file| file.path == home || is_tool(file)), NONE);
+}
+
 /// Tools and tests read the environment of the developer; the service has one place for that.
 fn is_tool(file: &SourceFile) -> bool {
     matches!(file.crate_folder(), "tests" | "xtask") || file.product_code().is_empty()
@@ -45,22 +52,18 @@ fn sqlite_is_known_to_its_own_rooms_only() {
 
 #[test]
 fn the_clock_is_read_in_one_place() {
-    let clock = r"\b(SystemTime::now|OffsetDateTime::now|Utc::now|Local::now)\b";
-    assert_eq!(lines_with(clock, |file| file.path == "waiterix-ports/src/clock.rs"), NONE);
+    only_in("waiterix-ports/src/clock.rs", r"\b(SystemTime::now|OffsetDateTime::now|Utc::now|Local::now)\b");
 }
 
 #[test]
 fn randomness_is_drawn_in_one_place() {
-    let random = r"\b(new_v4|new_v7|now_v7|getrandom::|OsRng|thread_rng|rand::rng)\b";
-    let home = |file: &SourceFile| file.path == "waiterix-app/src/random.rs" || is_tool(file);
-    assert_eq!(lines_with(random, home), NONE);
+    let random = r"\b(new_v4|new_v7|now_v7|getrandom::fill|OsRng|thread_rng|rand::rng)\b";
+    only_in("waiterix-app/src/random.rs", random);
 }
 
 #[test]
 fn the_environment_is_read_in_one_place() {
-    let environment = r"\benv::(var|vars)(_os)?\b";
-    let home = |file: &SourceFile| file.path == "waiterix/src/environment.rs" || is_tool(file);
-    assert_eq!(lines_with(environment, home), NONE);
+    only_in("waiterix/src/environment.rs", r"\benv::(var|vars)(_os)?\b");
 }
 
 #[test]
