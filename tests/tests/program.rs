@@ -173,3 +173,35 @@ async fn the_demo_is_a_restaurant_one_can_walk_through() {
     let report = owner.get_text("/api/reports/financial?startDate=2000-01-01&endDate=2100-01-01").await;
     assert!(report.contains("Total Orders,405"), "{report}");
 }
+
+#[tokio::test]
+async fn a_request_that_runs_when_it_is_asked_to_stop_is_finished() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    let base = program.base.clone();
+    let address = base.socket_addrs(|| None).unwrap()[0];
+    let mut running = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = r#"{"email":"owner@example.org"}"#;
+    let head = format!(
+        "POST /api/auth/code HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    running.write_all(head.as_bytes()).await.unwrap();
+    // Being told to go on proves that the service is reading the body, so the request runs.
+    let mut go_on = [0; 25];
+    running.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let stopped = tokio::task::spawn_blocking(move || program.terminate());
+    // Once it takes no new connections it has heard the request to stop.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        assert!(tokio::time::Instant::now() < deadline, "it goes on taking connections");
+        tokio::task::yield_now().await;
+    }
+    running.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    running.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(stopped.await.unwrap().success());
+}

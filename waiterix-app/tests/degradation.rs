@@ -55,7 +55,7 @@ fn order() -> serde_json::Value {
 
 #[tokio::test]
 async fn r10_a_notifier_that_is_down_never_fails_an_order_or_a_status_change() {
-    let (house, ada) = with_ports(|ports| ports.notifier = Arc::new(Down)).await;
+    let (house, ada) = with_ports(|ports| ports.notifier = Arc::new(Down::Refusing)).await;
     let placed = house.post("/api/orders", order()).await.expect(200);
     let path = format!("/api/orders/{}/status", placed["id"].as_str().unwrap());
     let changed = house.put_as(&ada, &path, json!({ "status": "preparing" })).await.expect(200);
@@ -65,7 +65,7 @@ async fn r10_a_notifier_that_is_down_never_fails_an_order_or_a_status_change() {
 
 #[tokio::test]
 async fn n9_a_session_store_that_is_down_is_503_and_no_logout() {
-    let (house, ada) = with_ports(|ports| ports.sessions = Arc::new(Down)).await;
+    let (house, ada) = with_ports(|ports| ports.sessions = Arc::new(Down::Refusing)).await;
     let reply = house.get_as(&ada, "/api/auth/user").await;
     assert!(!reply.headers.contains_key("set-cookie"), "the cookie stays");
     reply.refused(503, message("Service temporarily unavailable"));
@@ -76,7 +76,7 @@ async fn n9_a_session_store_that_is_down_is_503_and_no_logout() {
 
 #[tokio::test]
 async fn a_mailer_that_is_down_fails_the_mail_and_nothing_else() {
-    let (house, _) = with_ports(|ports| ports.mailer = Arc::new(Down)).await;
+    let (house, _) = with_ports(|ports| ports.mailer = Arc::new(Down::Refusing)).await;
     let placed = house.post("/api/orders", order()).await.expect(200);
     let path = format!("/api/orders/{}/email-receipt", placed["id"].as_str().unwrap());
     let reply = house.post(&path, json!({ "email": "guest@example.org" })).await;
@@ -90,11 +90,19 @@ async fn deleting_an_account_succeeds_though_its_sessions_cannot_be_revoked_and_
     let house = House::new();
     let (ada, _) = house.owner("ada").await;
     let mut ports = house.app.ports.clone();
-    ports.notifier = Arc::new(Down);
+    ports.notifier = Arc::new(Down::Refusing);
     let app = App::new(ports, house.app.clock.clone(), house.app.random.clone(), house.app.settings.clone());
     let mut house = house;
     house.app = Arc::new(app);
     house.router = http::service(house.app.clone());
     house.delete_as(&ada, "/api/auth/delete-account").await.expect(200);
     house.get_as(&ada, "/api/auth/user").await.refused(401, message("Unauthorized"));
+}
+
+/// The clock of the runtime stands still and jumps to the next deadline, so nobody waits.
+#[tokio::test(start_paused = true)]
+async fn d109_a_request_that_takes_too_long_is_given_up_with_503() {
+    let (house, ada) = with_ports(|ports| ports.sessions = Arc::new(Down::Silent)).await;
+    let reply = house.get_as(&ada, "/api/auth/user").await;
+    reply.refused(503, message("The request took too long"));
 }

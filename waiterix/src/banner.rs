@@ -16,8 +16,8 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "waiterix: {text}");
 }
 
-/// Says what is served where.
-pub(crate) fn greet(base: &Url, data: &Path, sign_in_by_code: bool) {
+/// What is served where, for the person who started it.
+pub(crate) fn greeting(base: &Url, data: &Path, sign_in_by_code: bool) -> String {
     let at = |path: &str| base.join(path).map_or_else(|_| path.to_owned(), |url| url.to_string());
     let sign_in = if sign_in_by_code {
         format!(
@@ -28,7 +28,7 @@ pub(crate) fn greet(base: &Url, data: &Path, sign_in_by_code: bool) {
     } else {
         format!("POST {} {{\"idToken\": …}} with a token of your identity provider", at("/api/auth/verify"))
     };
-    say(&format!(
+    format!(
         "Waiterix {version} is serving {base}
 
   API page      {docs}
@@ -45,5 +45,25 @@ pub(crate) fn greet(base: &Url, data: &Path, sign_in_by_code: bool) {
         menu = at("/api/menu-items?restaurantId=demo"),
         mail = data.join("mail").display(),
         data = data.display(),
-    ));
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_names_page_demo_sign_in_and_mail() {
+        let base = Url::parse("http://127.0.0.1:8080").unwrap();
+        let text = greeting(&base, Path::new("waiterix-data"), true);
+        for part in [
+            "http://127.0.0.1:8080/docs",
+            "http://127.0.0.1:8080/api/public/restaurant/demo",
+            "http://127.0.0.1:8080/api/auth/code/verify",
+            "waiterix-data/mail",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(greeting(&base, Path::new("d"), false).contains("idToken"));
+    }
 }

@@ -71,7 +71,7 @@ async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), S
     let by_code = settings.oidc.is_none();
     let web = options.web.as_deref().map(WebClient::open).transpose()?;
     let embedded = Embedded::open(&options.data, &base, settings, keys, web).await?;
-    banner::greet(&base, &options.data, by_code);
+    banner::say(&banner::greeting(&base, &options.data, by_code));
     let (stop, stopped) = watch::channel(false);
     let upkeep = tokio::spawn(keep_up(embedded.app.clone(), stopped.clone()));
     let service = http::service(embedded.app.clone()).into_make_service_with_connect_info::<SocketAddr>();

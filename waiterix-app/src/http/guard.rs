@@ -1,6 +1,6 @@
 //! What every request and every answer goes through: ids, origins, headers, logs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
@@ -45,6 +45,21 @@ fn is_request_id(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     (8..=128).contains(&bytes.len())
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_=:.;/+".contains(b))
+}
+
+/// How long a request may take until its answer begins. Gateways in front of the service give up after 29 seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Gives up on a request that takes too long.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("a request took too long");
+            let body = json!({ "message": "The request took too long" });
+            json_response(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
 }
 
 /// Refuses writes that another site's page sends with the visitor's cookie (D7). Requests without `Origin` come from no

@@ -21,16 +21,12 @@ use axum::response::IntoResponse;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::Shared;
 use respond::json_response;
 use web_client::WebClient;
-
-/// How long a request may take. Gateways in front of the service give up after 29 seconds.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The whole service: every route, the push channel, the API document and its page.
 pub fn service(app: Shared) -> Router {
@@ -41,7 +37,7 @@ pub fn service(app: Shared) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
         .layer(from_fn(body::read))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(from_fn(guard::in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), guard::same_origin))
         .layer(cors(&app))

@@ -1,11 +1,10 @@
 //! WebSockets held by this process.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::Response;
 use axum::http::request::Parts;
@@ -16,6 +15,7 @@ use waiterix_ports::{Connection, ConnectionId, ErrorKind, Frame, Outlet};
 
 use super::handshake::Request;
 use crate::Shared;
+use crate::http::address::ClientAddress;
 use crate::http::respond::{Words, answer};
 use crate::limits::Class;
 use crate::transact::Refusal;
@@ -28,11 +28,10 @@ const QUEUE_FRAMES: usize = 64;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers a WebSocket handshake: checks everything first, and only then upgrades.
-pub async fn handshake(app: Shared, upgrade: WebSocketUpgrade, parts: Parts) -> Response<Body> {
+pub async fn handshake(app: Shared, upgrade: WebSocketUpgrade, mut parts: Parts) -> Response<Body> {
     answer(Words::message("Failed to connect"), async {
-        if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            app.limits.check(Class::Connections, peer.ip())?;
-        }
+        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &app).await;
+        app.limits.check(Class::Connections, address)?;
         let request = Request::from_query(parts.uri.query().unwrap_or_default())?;
         let role = app.role_of(&request, &parts.headers).await?;
         let (outlet, frames) = mpsc::channel(QUEUE_FRAMES);

@@ -1,6 +1,6 @@
-//! Ports whose other side is down: every call is `Unavailable`.
+//! Ports whose other side is down: every call is `Unavailable`, or is never answered.
 
-#![allow(missing_docs, unreachable_pub, reason = "test support")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "test support")]
 
 use std::time::Duration;
 
@@ -13,97 +13,105 @@ use waiterix_ports::{
     Message, Notifier, Outcome, Result, Retry, Revision, Session, SessionId, SessionStore,
 };
 
-/// Everything fails.
+/// Everything fails: at once, or by never answering.
 #[derive(Debug)]
-pub struct Down;
+pub enum Down {
+    Refusing,
+    Silent,
+}
 
-fn down<T>(operation: &'static str) -> Result<T> {
-    Err(Error::new(ErrorKind::Unavailable, operation).retry(Retry::Safe))
+impl Down {
+    async fn fails<T>(&self, operation: &'static str) -> Result<T> {
+        match self {
+            Self::Refusing => Err(Error::new(ErrorKind::Unavailable, operation).retry(Retry::Safe)),
+            Self::Silent => std::future::pending().await,
+        }
+    }
 }
 
 #[async_trait]
 impl SessionStore for Down {
     async fn create(&self, _: &Session) -> Result<()> {
-        down("session.create")
+        self.fails("session.create").await
     }
     async fn load(&self, _: &SessionId) -> Result<Option<Loaded>> {
-        down("session.load")
+        self.fails("session.load").await
     }
     async fn update(&self, _: &Session, _: &Revision) -> Result<Revision> {
-        down("session.update")
+        self.fails("session.update").await
     }
     async fn touch(&self, _: &SessionId, _: Timestamp, _: Timestamp) -> Result<bool> {
-        down("session.touch")
+        self.fails("session.touch").await
     }
     async fn delete(&self, _: &SessionId) -> Result<bool> {
-        down("session.delete")
+        self.fails("session.delete").await
     }
     async fn sessions_of(&self, _: &UserId) -> Result<Vec<SessionId>> {
-        down("session.sessions_of")
+        self.fails("session.sessions_of").await
     }
     async fn delete_all_of(&self, _: &UserId) -> Result<u32> {
-        down("session.delete_all_of")
+        self.fails("session.delete_all_of").await
     }
     async fn temp_set(&self, _: &str, _: &Value, _: Duration) -> Result<()> {
-        down("session.temp_set")
+        self.fails("session.temp_set").await
     }
     async fn temp_set_if_absent(&self, _: &str, _: &Value, _: Duration) -> Result<bool> {
-        down("session.temp_set_if_absent")
+        self.fails("session.temp_set_if_absent").await
     }
     async fn temp_get(&self, _: &str) -> Result<Option<Value>> {
-        down("session.temp_get")
+        self.fails("session.temp_get").await
     }
     async fn temp_take(&self, _: &str) -> Result<Option<Value>> {
-        down("session.temp_take")
+        self.fails("session.temp_take").await
     }
     async fn temp_count(&self, _: &str, _: Duration) -> Result<u64> {
-        down("session.temp_count")
+        self.fails("session.temp_count").await
     }
     async fn prune(&self, _: u32) -> Result<u32> {
-        down("session.prune")
+        self.fails("session.prune").await
     }
     async fn check(&self) -> Result<()> {
-        down("session.check")
+        self.fails("session.check").await
     }
 }
 
 #[async_trait]
 impl Notifier for Down {
     async fn connect(&self, _: &Connection) -> Result<()> {
-        down("notifier.connect")
+        self.fails("notifier.connect").await
     }
     async fn disconnect(&self, _: &ConnectionId) -> Result<()> {
-        down("notifier.disconnect")
+        self.fails("notifier.disconnect").await
     }
     async fn publish(&self, _: &Audience, _: &Message) -> Result<Delivery> {
-        down("notifier.publish")
+        self.fails("notifier.publish").await
     }
     async fn send(&self, _: &ConnectionId, _: &str) -> Result<bool> {
-        down("notifier.send")
+        self.fails("notifier.send").await
     }
     async fn close_chefs(&self, _: &RestaurantId, _: &ChefSelector, _: CloseReason) -> Result<u32> {
-        down("notifier.close_chefs")
+        self.fails("notifier.close_chefs").await
     }
     async fn sweep(&self, _: Timestamp) -> Result<u32> {
-        down("notifier.sweep")
+        self.fails("notifier.sweep").await
     }
     async fn check(&self) -> Result<()> {
-        down("notifier.check")
+        self.fails("notifier.check").await
     }
 }
 
 #[async_trait]
 impl Mailer for Down {
     async fn send(&self, _: &Mail) -> Result<Outcome> {
-        down("mailer.send")
+        self.fails("mailer.send").await
     }
     async fn set_suppressed(&self, _: &str, _: bool) -> Result<()> {
-        down("mailer.set_suppressed")
+        self.fails("mailer.set_suppressed").await
     }
     async fn is_suppressed(&self, _: &str) -> Result<bool> {
-        down("mailer.is_suppressed")
+        self.fails("mailer.is_suppressed").await
     }
     async fn check(&self) -> Result<()> {
-        down("mailer.check")
+        self.fails("mailer.check").await
     }
 }

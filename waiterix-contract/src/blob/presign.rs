@@ -25,11 +25,19 @@ fn upload(key: &str, size: u64) -> UploadRequest {
     }
 }
 
+/// A client. Where a service's own client has chosen a TLS library without a provider, that is the choice of every client
+/// of the build, and one must be named even for plain HTTP.
+fn client() -> Client {
+    // Harmless when another part of the process has named one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 /// Sends a request as a browser does: whatever a signature needs must be in the URL. Answers the status.
 async fn put(url: &Url, content_type: Option<&str>, body: &str) -> u16 {
     // An empty body would go without its length otherwise.
     let length = body.len().to_string();
-    let mut request = Client::new().put(url.clone()).header("content-length", length).body(body.to_owned());
+    let mut request = client().put(url.clone()).header("content-length", length).body(body.to_owned());
     if let Some(content_type) = content_type {
         request = request.header("content-type", content_type);
     }
@@ -37,7 +45,7 @@ async fn put(url: &Url, content_type: Option<&str>, body: &str) -> u16 {
 }
 
 async fn get(url: &Url) -> (u16, String) {
-    let answer = Client::new().get(url.clone()).send().await.unwrap();
+    let answer = client().get(url.clone()).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
