@@ -49,12 +49,14 @@ pub struct RateLimits {
 }
 
 impl Default for RateLimits {
+    /// Generous, because a whole restaurant, or a whole company, may sit behind one address; they stop floods. What one
+    /// person may do (codes per mailbox, guesses per code, receipts per order) is counted where it happens.
     fn default() -> Self {
         Self {
-            orders: Allowance { burst: 3_000, per_minute: 600 },
-            public_writes: Allowance { burst: 600, per_minute: 600 },
-            sensitive: Allowance { burst: 100, per_minute: 30 },
-            connections: Allowance { burst: 1_000, per_minute: 600 },
+            orders: Allowance { burst: 10_000, per_minute: 1_200 },
+            public_writes: Allowance { burst: 3_000, per_minute: 1_200 },
+            sensitive: Allowance { burst: 1_000, per_minute: 120 },
+            connections: Allowance { burst: 2_000, per_minute: 600 },
             off: false,
         }
     }

@@ -196,3 +196,15 @@ async fn d11_unknown_routes_and_methods_are_404_with_the_route_in_words() {
         assert_eq!(body["timestamp"], "2025-01-31T09:05:07.000Z");
     }
 }
+
+#[tokio::test]
+async fn nobodys_mailbox_is_filled_with_codes() {
+    let house = House::new();
+    for _ in 0..20 {
+        house.post("/api/auth/code", json!({ "email": "ada@example.org" })).await.expect(200);
+    }
+    let reply = house.post("/api/auth/code", json!({ "email": "Ada@Example.org" })).await;
+    reply.refused(429, message("Too many attempts"));
+    assert_eq!(house.mailer.sent().len(), 20);
+    house.post("/api/auth/code", json!({ "email": "bob@example.org" })).await.expect(200);
+}

@@ -55,6 +55,8 @@ fn configured(data: &Path) -> Result<(Settings, Keys), String> {
 }
 
 async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), String> {
+    // Before anything else: whoever is told that the service runs may also ask it to stop, and must be heard.
+    let stop_signal = stop_signal()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
@@ -91,7 +93,7 @@ async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), S
         ended = &mut server => {
             return ended.map_err(|error| error.to_string())?.map_err(|error| format!("serving failed: {error}"));
         }
-        () = stop_signal() => {}
+        () = stop_signal => {}
     }
     banner::say("Stopping: finishing running requests");
     // The receivers live in this function, so sending cannot fail.
@@ -120,26 +122,27 @@ async fn keep_up(app: Shared, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    let interrupt = async {
+/// Hears Ctrl-C and SIGTERM from now on; what is answered waits for the first of them.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hear = |kind| signal(kind).map_err(|error| format!("cannot hear signals: {error}"));
+    let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// What is answered waits for Ctrl-C.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "hearing signals can fail elsewhere")]
+fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }

@@ -1,8 +1,8 @@
 //! The menu as a CSV file: out, and in again.
 //!
-//! - [`export`] writes the file.
-//! - [`preview`] reads one and says what an import would bring, row by row.
-//! - [`import`] stores previewed items.
+//! - [`export()`] writes the file.
+//! - [`preview()`] reads one and says what an import would bring, row by row.
+//! - [`import()`] stores previewed items.
 
 pub(crate) mod cell;
 mod export;
