@@ -81,10 +81,19 @@ impl Program {
         self.child.wait().expect("ended");
     }
 
-    /// Asks it to stop and waits until it has.
-    pub fn terminate(mut self) -> ExitStatus {
+    /// Asks it to stop, as a service manager does, and waits until it has.
+    pub fn terminate(self) -> ExitStatus {
+        self.stop("-TERM")
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and waits until it has.
+    pub fn interrupt(self) -> ExitStatus {
+        self.stop("-INT")
+    }
+
+    fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        let asked = Command::new("kill").args([signal, &pid]).status().expect("kill");
         assert!(asked.success());
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

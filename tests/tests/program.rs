@@ -205,3 +205,11 @@ async fn a_request_that_runs_when_it_is_asked_to_stop_is_finished() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(stopped.await.unwrap().success());
 }
+
+#[tokio::test]
+async fn ctrl_c_stops_it_too() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    Client::new(&program.base).get("/health").await;
+    assert!(program.interrupt().success());
+}
