@@ -176,9 +176,10 @@ async fn d55_a_cancellation_is_answered_with_its_reason_and_happens_once() {
     let path = format!("/api/orders/{id}/cancel");
     let body = |reason: &str| json!({ "reason": reason, "skipRefund": true });
     let (house, racing) = kitchen.racing();
+    // A double click: the very same request twice, in one instant of the standing clock.
     let (one, two) = tokio::join!(
         house.post_as(&kitchen.owner, &path, body("out of fish")),
-        house.post_as(&kitchen.owner, &path, body("out of soup"))
+        house.post_as(&kitchen.owner, &path, body("out of fish"))
     );
     assert_eq!(racing.conflicts(), 1, "both had read before the first one wrote");
     two.refused(400, message("Cannot cancel order that is already cancelled"));

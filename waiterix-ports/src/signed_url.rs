@@ -46,6 +46,39 @@ pub enum Permit {
     },
 }
 
+/// What a PUT has against the URL it was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadFault {
+    /// The URL does not permit uploads.
+    NotPermitted,
+    /// Another content type than the signed one.
+    Type,
+    /// Another length than the signed one, or none.
+    Length,
+    /// More bytes than may be sent.
+    TooLong,
+}
+
+impl Permit {
+    /// What is wrong with the headers of a PUT to the URL; nothing when it permits exactly this upload. The one place of
+    /// these rules, for the service and for [`UrlSigner::accept_upload`] alike.
+    #[must_use]
+    pub fn upload_fault(&self, sent_type: Option<&str>, sent_length: Option<u64>) -> Option<UploadFault> {
+        let Self::Upload { content_type, size, max_size, .. } = self else {
+            return Some(UploadFault::NotPermitted);
+        };
+        if content_type.is_some() && content_type.as_deref() != sent_type {
+            Some(UploadFault::Type)
+        } else if size.is_some() && *size != sent_length {
+            Some(UploadFault::Length)
+        } else if sent_length.is_some_and(|length| length > *max_size) {
+            Some(UploadFault::TooLong)
+        } else {
+            None
+        }
+    }
+}
+
 /// A PUT to a signed URL as it arrived.
 pub struct SignedPut<'a> {
     /// Its path below `/api/objects/`, still percent-encoded.
@@ -150,21 +183,17 @@ impl UrlSigner {
         now: Timestamp,
     ) -> Result<BlobMeta> {
         const OPERATION: &str = "signed_url.upload";
-        let Some(Permit::Upload { key, content_type, size, max_size }) =
-            self.permit(put.encoded_key, put.query, now)
-        else {
-            return Err(Error::new(ErrorKind::Denied, OPERATION));
-        };
+        let denied = || Error::new(ErrorKind::Denied, OPERATION);
+        let permit = self.permit(put.encoded_key, put.query, now).ok_or_else(denied)?;
         let invalid = |fault: &str| Error::new(ErrorKind::Invalid, OPERATION).with("fault", fault);
-        if content_type.is_some() && content_type.as_deref() != put.content_type {
-            return Err(invalid("content type is not the signed one"));
+        match permit.upload_fault(put.content_type, put.content_length) {
+            None => {}
+            Some(UploadFault::NotPermitted) => return Err(denied()),
+            Some(UploadFault::Type) => return Err(invalid("content type is not the signed one")),
+            Some(UploadFault::Length) => return Err(invalid("content length is not the signed one")),
+            Some(UploadFault::TooLong) => return Err(invalid("body is longer than permitted")),
         }
-        if size.is_some() && size != put.content_length {
-            return Err(invalid("content length is not the signed one"));
-        }
-        if put.content_length.is_some_and(|length| length > max_size) {
-            return Err(invalid("body is longer than permitted"));
-        }
+        let Permit::Upload { key, max_size, .. } = permit else { return Err(denied()) };
         let visibility = if key.starts_with("public/") { Visibility::Public } else { Visibility::Private };
         let blob = PutBlob {
             body: put.body,

@@ -9,28 +9,21 @@ use futures_util::{StreamExt as _, stream};
 use waiterix_domain::id::{UploadKey, UserId};
 use waiterix_domain::picture::PICTURE_TYPES;
 use waiterix_ports::blob::{ByteStream, PutBlob, PutMode, Visibility, detect_content_type};
-use waiterix_ports::signed_url::Permit;
+use waiterix_ports::signed_url::{Permit, UploadFault};
 use waiterix_ports::{Error, ErrorKind};
 
 use super::objects::{encoded_key, plain};
 use crate::App;
 use crate::pictures::HEAD_BYTES;
 
-/// What a signed URL permits.
-struct Permitted {
-    key: String,
-    content_type: Option<String>,
-    size: Option<u64>,
-    max_size: u64,
-}
-
 /// Takes the body of a PUT, if its URL permits it and it is a picture.
 pub(super) async fn take(app: &App, request: Request) -> Response<Body> {
-    let Some(permitted) = permitted(app, &request) else {
-        let status = if app.signed_objects.is_some() { StatusCode::FORBIDDEN } else { StatusCode::NOT_FOUND };
-        return plain(status);
+    let Some(signer) = &app.signed_objects else { return plain(StatusCode::NOT_FOUND) };
+    let query = request.uri().query().unwrap_or_default();
+    let Some(permit) = signer.permit(encoded_key(request.uri()), query, app.clock.now()) else {
+        return plain(StatusCode::FORBIDDEN);
     };
-    match stored(app, permitted, request).await {
+    match stored(app, permit, request).await {
         Ok(status) => plain(status),
         Err(error) => {
             tracing::error!(%error, "an upload could not be stored");
@@ -39,48 +32,38 @@ pub(super) async fn take(app: &App, request: Request) -> Response<Body> {
     }
 }
 
-fn permitted(app: &App, request: &Request) -> Option<Permitted> {
-    let query = request.uri().query().unwrap_or_default();
-    match app.signed_objects.as_ref()?.permit(encoded_key(request.uri()), query, app.clock.now())? {
-        Permit::Upload { key, content_type, size, max_size } => {
-            Some(Permitted { key, content_type, size, max_size })
-        }
-        Permit::Download { .. } => None,
-    }
-}
-
-async fn stored(app: &App, permitted: Permitted, request: Request) -> Result<StatusCode, Error> {
+async fn stored(app: &App, permit: Permit, request: Request) -> Result<StatusCode, Error> {
     let declared = declared_length(request.headers());
-    if declared.is_some_and(|length| length > permitted.max_size) {
-        return Ok(StatusCode::PAYLOAD_TOO_LARGE);
+    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(fault) = permit.upload_fault(said, declared) {
+        return Ok(match fault {
+            UploadFault::NotPermitted => StatusCode::FORBIDDEN,
+            UploadFault::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            UploadFault::Length => StatusCode::BAD_REQUEST,
+            UploadFault::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        });
     }
-    if permitted.size.is_some() && declared.is_some() && permitted.size != declared {
-        return Ok(StatusCode::BAD_REQUEST);
-    }
-    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if permitted.content_type.is_some() && said != permitted.content_type {
-        return Ok(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    }
-    let Some(owner) = owner_of(app, &permitted.key).await? else { return Ok(StatusCode::FORBIDDEN) };
+    let Permit::Upload { key, content_type, size, max_size } = permit else {
+        return Ok(StatusCode::FORBIDDEN);
+    };
+    let Some(owner) = owner_of(app, &key).await? else { return Ok(StatusCode::FORBIDDEN) };
     let (head, rest) = first_bytes(request.into_body().into_data_stream()).await?;
     let found = detect_content_type(&head).filter(|found| PICTURE_TYPES.contains(found));
-    let Some(found) =
-        found.filter(|found| permitted.content_type.as_deref().is_none_or(|said| said == *found))
-    else {
+    let Some(found) = found.filter(|found| content_type.as_deref().is_none_or(|said| said == *found)) else {
         return Ok(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     };
     let body: ByteStream = Box::pin(stream::once(std::future::ready(Ok(head))).chain(rest.map(received)));
     let blob = PutBlob {
         body,
-        size: permitted.size.or(declared),
+        size: size.or(declared),
         content_type: Some(found.to_owned()),
         cache_control: None,
         owner: Some(owner),
         visibility: Visibility::Public,
         mode: PutMode::Create,
-        max_size: permitted.max_size,
+        max_size,
     };
-    match app.ports.blobs.put(&permitted.key, blob).await {
+    match app.ports.blobs.put(&key, blob).await {
         Ok(_) => Ok(StatusCode::OK),
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(StatusCode::CONFLICT),
         // The key was signed by us, so all that can be wrong is the length of the body.
