@@ -47,4 +47,4 @@ async fn fresh() -> MailFixture {
     MailFixture::new(Fixture::new(mailer).clocked(clock).guarded(dir), Arc::new(inbox))
 }
 
-waiterix_contract::mailer_contract!(fresh);
+waiterix_contract::mailer_contract!("folder of .eml", fresh);

@@ -18,4 +18,4 @@ async fn fresh() -> Fixture<dyn BlobStore> {
     Fixture::new(store).clocked(clock).guarded(served).guarded(dir)
 }
 
-waiterix_contract::blob_contract!(fresh);
+waiterix_contract::blob_contract!("folder", fresh);

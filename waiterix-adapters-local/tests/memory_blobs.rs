@@ -14,4 +14,4 @@ async fn fresh() -> Fixture<dyn BlobStore> {
     Fixture::new(store).clocked(clock).guarded(served)
 }
 
-waiterix_contract::blob_contract!(fresh);
+waiterix_contract::blob_contract!("memory", fresh);

@@ -30,4 +30,4 @@ async fn fresh() -> MailFixture {
     MailFixture::new(Fixture::new(mailer.clone()), Arc::new(Sent(mailer)))
 }
 
-waiterix_contract::mailer_contract!(fresh);
+waiterix_contract::mailer_contract!("memory", fresh);

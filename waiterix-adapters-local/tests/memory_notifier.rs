@@ -10,4 +10,4 @@ async fn fresh() -> NotifierFixture {
     NotifierFixture::sockets(Arc::new(MemoryNotifier::new()))
 }
 
-waiterix_contract::notifier_contract!(fresh);
+waiterix_contract::notifier_contract!("memory", fresh);

@@ -17,4 +17,4 @@ async fn fresh() -> Fixture<dyn SessionStore> {
     })
 }
 
-waiterix_contract::session_contract!(fresh);
+waiterix_contract::session_contract!("memory", fresh);

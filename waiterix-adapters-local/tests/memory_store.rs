@@ -12,4 +12,4 @@ async fn fresh() -> Fixture<dyn Store> {
     Fixture::new(Arc::new(MemoryStore::new(clock.clone())) as Arc<dyn Store>).clocked(clock)
 }
 
-waiterix_contract::store_contract!(fresh);
+waiterix_contract::store_contract!("memory", fresh);

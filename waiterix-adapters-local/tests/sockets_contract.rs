@@ -10,4 +10,4 @@ async fn fresh() -> NotifierFixture {
     NotifierFixture::sockets(Arc::new(SocketNotifier::new()))
 }
 
-waiterix_contract::notifier_contract!(fresh);
+waiterix_contract::notifier_contract!("sockets", fresh);

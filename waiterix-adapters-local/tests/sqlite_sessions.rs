@@ -35,7 +35,7 @@ async fn fresh() -> Fixture<dyn SessionStore> {
     )
 }
 
-waiterix_contract::session_contract!(fresh);
+waiterix_contract::session_contract!("SQLite", fresh);
 
 fn session(clock: &ManualClock, name: &str) -> Session {
     Session {

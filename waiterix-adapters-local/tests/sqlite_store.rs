@@ -17,7 +17,7 @@ async fn fresh() -> Fixture<dyn Store> {
     Fixture::new(Arc::new(store) as Arc<dyn Store>).clocked(clock).guarded(folder)
 }
 
-waiterix_contract::store_contract!(fresh);
+waiterix_contract::store_contract!("SQLite", fresh);
 
 /// Runs the same random steps against memory and SQLite.
 #[allow(clippy::print_stderr, reason = "a failed run is repeated by its seed")]

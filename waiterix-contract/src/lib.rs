@@ -12,8 +12,11 @@
 //!     Fixture::new(Arc::new(MyStore::open().await))
 //! }
 //!
-//! waiterix_contract::store_contract!(fresh);
+//! waiterix_contract::store_contract!("MyStore", fresh);
 //! ```
+//!
+//! A function that answers `Option<Fixture>` may say `None` where a server it needs is not there; it says so itself,
+//! see [`Given`].
 //!
 //! Some suites need more than the adapter: session stores a way to spoil a record ([`Fixture::vandalised`]), stores of
 //! objects a server of their signed URLs ([`blob::SignedUrls`] if they have none), mailers an inbox
@@ -29,6 +32,7 @@ pub mod fixture;
 pub mod mailer;
 pub mod notifier;
 pub mod race;
+mod record;
 pub mod session;
 pub mod store;
 
@@ -82,11 +86,19 @@ macro_rules! cases {
         $(#[$doc])*
         #[macro_export]
         macro_rules! $exported {
-            ($d fresh:path) => {
+            ($d adapter:literal, $d fresh:path) => {
                 $(
                     #[test]
                     fn $case() {
-                        $crate::run(|| async { $crate::$module::$group::$case($d fresh().await).await });
+                        $crate::run_case(stringify!($module), $d adapter, stringify!($case), || async {
+                            match $crate::Given::given($d fresh().await) {
+                                Some(fixture) => {
+                                    $crate::$module::$group::$case(fixture).await;
+                                    true
+                                }
+                                None => false,
+                            }
+                        });
                     }
                 )+
             };
@@ -95,14 +107,54 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// Runs one case on a runtime of its own with two worker threads, so that races can happen.
+/// What a function that makes fixtures may answer: a fixture, or nothing where a server is not there.
+///
+/// Who answers nothing has said so on standard error, and panics where `WAITERIX_REQUIRE` forbids that anything is
+/// left out.
+pub trait Given<F> {
+    /// The fixture, if there is one.
+    fn given(self) -> Option<F>;
+}
+
+impl<P: ?Sized> Given<Fixture<P>> for Fixture<P> {
+    fn given(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl Given<Self> for mailer::MailFixture {
+    fn given(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl Given<Self> for notifier::NotifierFixture {
+    fn given(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl<F> Given<F> for Option<F> {
+    fn given(self) -> Option<F> {
+        self
+    }
+}
+
+/// Runs one case and records that it passed; one that answers `false` was left out.
 #[doc(hidden)]
+pub fn run_case<F: Future<Output = bool>>(port: &str, adapter: &str, name: &str, case: impl FnOnce() -> F) {
+    let record = record::Record::begin(port, adapter, name);
+    let passed = run(case);
+    record.end(passed);
+}
+
+/// Runs a test on a runtime of its own with two worker threads, so that races can happen.
 #[allow(clippy::expect_used, reason = "a test that cannot start must fail")]
-pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
+pub fn run<F: Future>(test: impl FnOnce() -> F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime for the test")
-        .block_on(case());
+        .block_on(test())
 }

@@ -7,6 +7,7 @@ mod bench;
 mod checks;
 mod command;
 mod test;
+mod up;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ enum Task {
     Test(test::Options),
     /// Formatting, lints and documentation without a complaint, then all tests, none of which may be skipped.
     Ci,
+    /// Start every server the tests need and say where they are, until you stop it.
+    Up,
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Xtask::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Ci => checks::run(),
+        Task::Up => up::run(),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

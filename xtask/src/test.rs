@@ -45,11 +45,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if runner == Runner::Libtest {
         println!("cargo-nextest is not installed; cargo test runs the same tests, more slowly");
     }
-    backends::prepare(runner)?;
+    backends::program::build(runner)?;
+    let fleet = backends::launch()?;
     // Documentation first, so that the last lines are the summary of everything else.
     step("Examples in the documentation", filtered(cargo().args(["test", "--doc", "--workspace"]), options))?;
     let mut tests = runner.command();
-    tests.arg("--workspace");
+    tests.arg("--workspace").envs(fleet.variables());
     if runner == Runner::Libtest {
         // Without this it would repeat the examples above.
         tests.args(["--lib", "--bins", "--tests"]);

@@ -22,14 +22,24 @@ fn metadata() -> Metadata {
 fn may_use(name: &str) -> Option<Vec<&'static str>> {
     let inner = || vec!["waiterix-domain", "waiterix-ports"];
     Some(match name {
-        "waiterix-domain" | "xtask" => vec![],
+        "waiterix-domain" | "waiterix-backends" => vec![],
         "waiterix-ports" => vec!["waiterix-domain"],
-        "waiterix-contract" | "waiterix-app" => inner(),
-        adapters if adapters.starts_with("waiterix-adapters-") => inner(),
-        "waiterix" => [inner(), vec!["waiterix-app", "waiterix-adapters-local"]].concat(),
-        "waiterix-tests" => {
-            [inner(), vec!["waiterix-app", "waiterix-adapters-local", "waiterix-contract"]].concat()
-        }
+        "waiterix-contract" | "waiterix-app" | "waiterix-layers" | "waiterix-postgres" => inner(),
+        "waiterix-adapters-local" => inner(),
+        "waiterix-adapters-aws" => [inner(), vec!["waiterix-postgres"]].concat(),
+        "waiterix" => [
+            inner(),
+            vec!["waiterix-app", "waiterix-layers", "waiterix-postgres"],
+            vec!["waiterix-adapters-local", "waiterix-adapters-aws"],
+        ]
+        .concat(),
+        "waiterix-tests" => [
+            inner(),
+            vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-postgres"],
+            vec!["waiterix-adapters-local", "waiterix-adapters-aws"],
+        ]
+        .concat(),
+        "xtask" => vec!["waiterix-backends"],
         _ => return None,
     })
 }

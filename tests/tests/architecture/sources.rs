@@ -25,7 +25,8 @@ fn only_in(home: &str, pattern: &str) {
 
 /// Tools and tests read the environment of the developer; the service has one place for that.
 fn is_tool(file: &SourceFile) -> bool {
-    matches!(file.crate_folder(), "tests" | "xtask") || file.product_code().is_empty()
+    matches!(file.crate_folder(), "tests" | "waiterix-backends" | "waiterix-contract" | "xtask")
+        || file.product_code().is_empty()
 }
 
 const NONE: [String; 0] = [];
@@ -33,21 +34,30 @@ const NONE: [String; 0] = [];
 #[test]
 fn sql_is_written_in_adapters_only() {
     let sql = r"\b(SELECT\s+[\w*(][^;]*\bFROM\b|INSERT\s+(OR\s+\w+\s+)?INTO\s+\w|DELETE\s+FROM\s+\w|UPDATE\s+\w+\s+SET\b|CREATE\s+(UNIQUE\s+)?(TABLE|INDEX)\b)";
-    let adapter = |file: &SourceFile| file.crate_folder().starts_with("waiterix-adapters-");
+    let adapter = |file: &SourceFile| {
+        file.crate_folder().starts_with("waiterix-adapters-") || file.crate_folder() == "waiterix-postgres"
+    };
     assert_eq!(lines_with(sql, adapter), NONE);
     let found = sources().iter().any(|file| adapter(file) && Regex::new(sql).unwrap().is_match(&file.text));
     assert!(found, "the pattern recognises the SQL there is");
 }
 
 #[test]
-fn sqlite_is_known_to_its_own_rooms_only() {
+fn databases_are_known_to_their_own_rooms_only() {
     let rooms = [
         "waiterix-adapters-local/src/sqlite/",
         "waiterix-adapters-local/src/folder/",
         "waiterix-adapters-local/tests/sqlite_",
     ];
     let at_home = |file: &SourceFile| rooms.iter().any(|room| file.path.starts_with(room));
-    assert_eq!(lines_with(r"\b(sqlx|rusqlite)::", at_home), NONE);
+    assert_eq!(lines_with(r"\b(sqlx::sqlite|rusqlite)::", at_home), NONE);
+    let postgres = |file: &SourceFile| {
+        matches!(
+            file.crate_folder(),
+            "waiterix-postgres" | "waiterix-adapters-aws" | "waiterix-adapters-legacy"
+        )
+    };
+    assert_eq!(lines_with(r"\bsqlx::", |file| at_home(file) || postgres(file)), NONE);
 }
 
 #[test]

@@ -1,19 +1,39 @@
-//! What the tests need besides themselves.
+//! What the tests need besides themselves: the program `waiterix`, and servers (see `waiterix-backends`).
 //!
-//! A backend that is a server gets a file of its own here. It looks, in this order, for a URL in the environment, for
-//! Docker, and for a local program that it starts on a free port of 127.0.0.1 with a temporary folder; it answers the
-//! variable that tells the tests where the server is, and ends by its own process handle what it started. A backend
-//! that cannot be had is said so loudly, and is a failure with `WAITERIX_REQUIRE=all`.
-//!
-//! Everything the tests need today is built from this workspace: they start the program `waiterix`, and SQLite is
-//! part of it.
+//! A server that cannot be had is said so loudly, and is a failure with `WAITERIX_REQUIRE=all`.
 
-mod program;
+pub(crate) mod program;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use waiterix_backends::fleet::Fleet;
+use waiterix_backends::{Backend, required};
 
 use crate::command::Failure;
-use crate::test::Runner;
 
-/// Prepares all of it.
-pub(crate) fn prepare(runner: Runner) -> Result<(), Failure> {
-    program::build(runner)
+/// Finds or starts every server. They end when what is answered is dropped.
+pub(crate) fn launch() -> Result<Fleet, Failure> {
+    println!("\n==> Servers");
+    let variables = environment();
+    let mut fleet = Fleet::default();
+    for backend in Backend::ALL {
+        let begun = Instant::now();
+        match fleet.launch(*backend, &variables) {
+            Ok((url, origin)) => println!(
+                "    {:<11} {:<14} {url}  ({:.1} s)",
+                backend.name(),
+                origin.as_str(),
+                begun.elapsed().as_secs_f64()
+            ),
+            Err(fault) if required() => return Err(Failure::Said(format!("{}: {fault}", backend.name()))),
+            Err(fault) => println!("    {:<11} NOT THERE: {fault}", backend.name()),
+        }
+    }
+    Ok(fleet)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a tool for developers: its configuration is their environment")]
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars().collect()
 }

@@ -1,0 +1,1 @@
+//! Wrappers over any port: time-out, retry, trace, chaos.

@@ -1,0 +1,1 @@
+//! PostgreSQL mechanics that the RDS and Neon adapters share.
