@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Load a realistic restaurant into the data folder: menu with pictures, tables with QR codes, past orders.
     Demo(Demo),
+    /// Ask every configured dependency whether it works, and say what is wrong and how to mend it.
+    Doctor(Doctor),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -54,4 +56,14 @@ pub(crate) struct Demo {
     /// Address under which guests reach the service; it goes into the QR codes.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) site: Url,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Folder for everything the local adapters keep; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub(crate) data: PathBuf,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

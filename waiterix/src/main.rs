@@ -4,6 +4,7 @@ mod banner;
 mod command;
 mod compose;
 mod demo;
+mod doctor;
 mod environment;
 mod logging;
 mod serve;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match given.command.unwrap_or_default() {
         Command::Serve(options) => serve::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Openapi => {
             banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());
             Ok(())
