@@ -139,11 +139,12 @@ impl Around for Chaos {
                 drop(call.begin().await);
                 Err(self.error(ErrorKind::Timeout, Retry::Ambiguous, call.operation, number))
             }
-            Some(Fault::Doubled) if call.can_begin_again() => {
-                drop(call.begin().await);
-                call.begin().await
+            Some(Fault::Doubled) => {
+                let answer = call.begin().await;
+                // A body that was read cannot be put once more.
+                if call.can_begin_again() { call.begin().await } else { answer }
             }
-            Some(Fault::Doubled) | None => call.begin().await,
+            None => call.begin().await,
         }
     }
 }
