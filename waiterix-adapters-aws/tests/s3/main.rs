@@ -1,0 +1,7 @@
+//! The S3 adapter against servers that speak S3.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
+
+mod contract;
+mod fixture;
+mod s3s_server;
