@@ -163,16 +163,18 @@ fn expiry(text: Option<&str>) -> Option<DateTime> {
     DateTime::from_str(text?, DateTimeFormat::HttpDate).ok()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ranges_cover_everything_once() {
-        for (size, step, expected) in
-            [(10, 4, &[(0, 4), (4, 8), (8, 10)][..]), (8, 4, &[(0, 4), (4, 8)]), (1, 4, &[(0, 1)]), (0, 4, &[])]
-        {
+        for (size, step, expected) in [
+            (10, 4, &[(0, 4), (4, 8), (8, 10)][..]),
+            (8, 4, &[(0, 4), (4, 8)]),
+            (1, 4, &[(0, 1)]),
+            (0, 4, &[]),
+        ] {
             let found: Vec<(u64, u64)> = ranges(size, step).map(|range| (range.start, range.end)).collect();
             assert_eq!(found, expected, "{size} by {step}");
         }

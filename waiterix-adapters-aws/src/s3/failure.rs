@@ -9,10 +9,15 @@ use waiterix_ports::{Error, ErrorKind, Result, Retry};
 use crate::sdk;
 
 /// Codes of requests that arrived damaged and were not carried out.
-const DAMAGED: &[&str] = &["BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"];
+const DAMAGED: &[&str] =
+    &["BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"];
 /// Codes by which S3 says that the bucket is in another region than the one signed for.
-const MISPLACED: &[&str] =
-    &["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"];
+const MISPLACED: &[&str] = &[
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+];
 
 /// What a failed call means. An object that is not there is `NotFound`; nothing else is, not even a bucket that is not
 /// there (B3 of the old system).

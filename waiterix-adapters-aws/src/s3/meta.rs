@@ -150,9 +150,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_private_and_nobodys() {
-        for (name, value) in
-            [(VISIBILITY, "PUBLIC"), (VISIBILITY, "public-read"), (VISIBILITY, ""), (OWNER, "%ff"), (OWNER, "")]
-        {
+        for (name, value) in [
+            (VISIBILITY, "PUBLIC"),
+            (VISIBILITY, "public-read"),
+            (VISIBILITY, ""),
+            (OWNER, "%ff"),
+            (OWNER, ""),
+        ] {
             let metadata = Metadata::from([(name.to_owned(), value.to_owned())]);
             assert_eq!(visibility_of(Some(&metadata)), Visibility::Private, "{name}={value}");
             assert_eq!(owner_of(Some(&metadata)), None, "{name}={value}");

@@ -54,11 +54,8 @@ struct Limits {
     copied_part: u64,
 }
 
-const LIMITS: Limits = Limits {
-    part: 8 * 1024 * 1024,
-    copied_at_once: 5 * 1024 * 1024 * 1024,
-    copied_part: 512 * 1024 * 1024,
-};
+const LIMITS: Limits =
+    Limits { part: 8 * 1024 * 1024, copied_at_once: 5 * 1024 * 1024 * 1024, copied_part: 512 * 1024 * 1024 };
 
 /// Objects in S3. Cheap to clone; clones are the same store.
 #[derive(Clone)]

@@ -40,8 +40,7 @@ impl S3BlobStore {
         let mut intake = Intake::new(OPERATION, blob.body, blob.size, limit)?;
         let first = intake.part(self.limits.part).await?;
         let detected = || detect_content_type(&first.bytes[..first.bytes.len().min(HEAD_BYTES)]);
-        let content_type =
-            blob.content_type.unwrap_or_else(|| detected().unwrap_or(UNKNOWN_TYPE).to_owned());
+        let content_type = blob.content_type.unwrap_or_else(|| detected().unwrap_or(UNKNOWN_TYPE).to_owned());
         let label = Label { content_type, cache_control: blob.cache_control, metadata, mode: blob.mode };
         let stored = if first.is_last {
             self.put_at_once(key, first.bytes, &label).await

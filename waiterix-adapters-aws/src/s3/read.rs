@@ -55,7 +55,8 @@ impl S3BlobStore {
         if !is_key(key) {
             return Err(Error::new(ErrorKind::NotFound, OPERATION));
         }
-        let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end.min(BEYOND) - 1));
+        let header =
+            range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end.min(BEYOND) - 1));
         let call = self.client.get_object().bucket(self.bucket_of(key)).key(key).set_range(header);
         let answer = answered(OPERATION, call.send().await)?;
         let (served, size) = extent(OPERATION, &answer)?;
@@ -123,7 +124,9 @@ mod tests {
     fn content_ranges_are_read_exactly() {
         assert_eq!(content_range("bytes 0-0/1"), Some((0..1, 1)));
         assert_eq!(content_range("bytes 5-9/100"), Some((5..10, 100)));
-        for bad in ["", "bytes */10", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-1/*", "items 0-1/2", "bytes -1/2"] {
+        for bad in
+            ["", "bytes */10", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-1/*", "items 0-1/2", "bytes -1/2"]
+        {
             assert_eq!(content_range(bad), None, "{bad}");
         }
     }

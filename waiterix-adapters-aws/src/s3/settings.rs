@@ -115,8 +115,7 @@ impl S3Settings {
         if region.as_deref().is_some_and(|region| !is_region(region)) {
             vars.problem("AWS_S3_REGION", "must be a region such as eu-central-1");
         }
-        let endpoint =
-            endpoint(vars, "AWS_ENDPOINT_URL_S3").or_else(|| endpoint(vars, "AWS_ENDPOINT_URL"));
+        let endpoint = endpoint(vars, "AWS_ENDPOINT_URL_S3").or_else(|| endpoint(vars, "AWS_ENDPOINT_URL"));
         Self { main, layout, region, endpoint, transcribe_bucket }
     }
 
@@ -176,7 +175,8 @@ fn is_region(text: &str) -> bool {
 fn endpoint(vars: &mut Vars<'_>, name: &'static str) -> Option<Url> {
     const EXPECTED: &str = "an http or https URL without query";
     let url = vars.parsed::<Url>(name, EXPECTED)?;
-    let is_fit = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty();
+    let is_fit =
+        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty();
     if !is_fit {
         vars.problem(name, format!("must be {EXPECTED}"));
     }
@@ -210,11 +210,8 @@ mod tests {
 
     #[test]
     fn a_split_is_both_or_neither_and_the_main_bucket_stays_required() {
-        let (settings, problems) = read(&[
-            ("AWS_S3_BUCKET", "main"),
-            ("S3_PUBLIC_BUCKET", "open"),
-            ("S3_PRIVATE_BUCKET", "closed"),
-        ]);
+        let (settings, problems) =
+            read(&[("AWS_S3_BUCKET", "main"), ("S3_PUBLIC_BUCKET", "open"), ("S3_PRIVATE_BUCKET", "closed")]);
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(settings.main, "main");
         for (key, bucket) in
@@ -230,7 +227,10 @@ mod tests {
                 vec![("AWS_S3_BUCKET", "main"), ("S3_PUBLIC_BUCKET", "same"), ("S3_PRIVATE_BUCKET", "same")],
                 "S3_PRIVATE_BUCKET",
             ),
-            (vec![("AWS_S3_BUCKET", "main"), ("AWS_S3_TRANSCRIBE_BUCKET", "main")], "AWS_S3_TRANSCRIBE_BUCKET"),
+            (
+                vec![("AWS_S3_BUCKET", "main"), ("AWS_S3_TRANSCRIBE_BUCKET", "main")],
+                "AWS_S3_TRANSCRIBE_BUCKET",
+            ),
         ] {
             let (_, problems) = read(&pairs);
             assert_eq!(problems.len(), 1, "{problems:?}");
@@ -256,7 +256,10 @@ mod tests {
             "AWS_S3_REGION",
             "AWS_ENDPOINT_URL_S3",
         ] {
-            assert!(problems.iter().any(|problem| problem.starts_with(&format!("{name}:"))), "{name} in {all}");
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(&format!("{name}:"))),
+                "{name} in {all}"
+            );
         }
         for value in ["Pictures", "a_b", "10.0.0.1", "Frankfurt", "hunter2"] {
             assert!(!all.contains(value), "{value} in {all}");
@@ -268,9 +271,22 @@ mod tests {
         for good in ["abc", "a-b", "a.b", "1ab", &"a".repeat(63)] {
             assert!(is_bucket(good), "{good}");
         }
-        for bad in
-            ["", "ab", &"a".repeat(64), "Abc", "a_b", "-ab", "ab-", ".ab", "ab.", "a..b", "1.2.3.4", "a/b", "a b", "äbc"]
-        {
+        for bad in [
+            "",
+            "ab",
+            &"a".repeat(64),
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            ".ab",
+            "ab.",
+            "a..b",
+            "1.2.3.4",
+            "a/b",
+            "a b",
+            "äbc",
+        ] {
             assert!(!is_bucket(bad), "{bad}");
         }
     }
@@ -314,7 +330,8 @@ mod tests {
             ("AWS_S3_TRANSCRIBE_BUCKET", "recordings"),
             ("AWS_ENDPOINT_URL", "http://localhost:9000"),
         ]);
-        let mut locations = Locations { cdn_domains: vec!["cdn.example.org".to_owned()], ..Locations::default() };
+        let mut locations =
+            Locations { cdn_domains: vec!["cdn.example.org".to_owned()], ..Locations::default() };
         settings.locate(&mut locations);
         settings.locate(&mut locations);
         assert_eq!(locations.buckets, ["open", "my.closed", "main"]);

@@ -100,7 +100,8 @@ impl Upload {
 
     /// Makes the object visible if its key is in the state that the mode asks for; answers its etag.
     pub(super) async fn complete(mut self, mode: &PutMode) -> Result<Option<String>> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
+        let parts =
+            CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
         let call = self
             .client
             .complete_multipart_upload()
@@ -130,7 +131,8 @@ impl Upload {
     /// Removes what was sent. A failure leaves it to the rule of the bucket that ends unfinished uploads.
     pub(super) async fn abandon(mut self) {
         self.is_open = false;
-        abort(self.operation, self.client.clone(), self.bucket.clone(), self.key.clone(), self.id.clone()).await;
+        abort(self.operation, self.client.clone(), self.bucket.clone(), self.key.clone(), self.id.clone())
+            .await;
     }
 
     fn next_number(&self) -> i32 {

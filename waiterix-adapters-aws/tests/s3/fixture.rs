@@ -10,6 +10,7 @@ use url::Url;
 use waiterix_adapters_aws::s3::{Layout, S3BlobStore, S3Settings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
 use waiterix_contract::Fixture;
+use waiterix_ports::blob::upload_headers;
 use waiterix_ports::{BlobStore, Clock as _, SystemClock};
 
 /// The emulator takes twelve digits for the account of the caller. As the account of these buckets is not the one of
@@ -101,12 +102,15 @@ async fn remove(client: &Client, bucket: &str) {
         let (key, id) = (upload.key.unwrap(), upload.upload_id.unwrap());
         client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await.unwrap();
     }
+    let store = S3BlobStore::new(client.clone(), &S3Settings::of_bucket(bucket), Arc::new(SystemClock));
+    let mut from = None;
     loop {
-        let page = client.list_objects_v2().bucket(bucket).send().await.unwrap();
-        for object in page.contents() {
-            client.delete_object().bucket(bucket).key(object.key().unwrap()).send().await.unwrap();
+        let page = store.list("", from.as_deref(), 1000).await.unwrap();
+        for (key, _) in &page.keys {
+            store.delete(key).await.unwrap();
         }
-        if !page.is_truncated().unwrap_or_default() {
+        from = page.next;
+        if from.is_none() {
             break;
         }
     }
@@ -118,4 +122,15 @@ pub(crate) async fn fresh(endpoint: &Url, buckets: usize) -> Fixture<dyn BlobSto
     let buckets = Buckets::make(&config(endpoint).await, buckets).await;
     let store: Arc<dyn BlobStore> = Arc::new(buckets.store());
     Fixture::new(store).guarded(buckets)
+}
+
+/// Sends what a browser sends to a signed URL; answers the status.
+pub(crate) async fn put(url: &Url, content_type: &str, body: &'static str) -> u16 {
+    // Plain HTTP needs no TLS, but the client asks for a provider all the same; another test may have named it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut request = reqwest::Client::new().put(url.clone()).header("content-type", content_type).body(body);
+    for (name, value) in upload_headers(url) {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap().status().as_u16()
 }

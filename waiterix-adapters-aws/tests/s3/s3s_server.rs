@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
-use waiterix_contract::{Fixture, blob};
+use waiterix_contract::{Case, Fixture, blob};
 use waiterix_ports::BlobStore;
 
 use crate::fixture::{self, ACCESS_KEY, SECRET_KEY};
@@ -55,33 +55,71 @@ async fn answer(service: S3Service, request: Request) -> Response {
     }
 }
 
-/// The cases that this server cannot pass, and why.
-const EXCUSED: &[(&str, &str)] = &[];
+/// Why a case is not for this server.
+#[derive(Clone, Copy)]
+enum Excuse {
+    /// It always fails here; should it pass one day, the excuse is over.
+    Fails(&'static str),
+    /// It fails by chance, so that running it would tell nothing.
+    Races(&'static str),
+}
+use Excuse::{Fails, Races};
+
+const FOLDERS: &str =
+    "a key is a file, so none can be the folder of another, and one that ends with a slash is a folder";
+const CHECK_THEN_WRITE: &str = "conditions are checked first and the file is written afterwards";
+const FILE_AND_LABEL: &str =
+    "the bytes and what is known about them are two files, replaced one after the other";
+
+const EXCUSED: &[(&str, Excuse)] = &[
+    ("b2_readers_see_the_old_object_or_the_new_one", Races(FILE_AND_LABEL)),
+    ("b3_of_several_creates_exactly_one_succeeds", Races(CHECK_THEN_WRITE)),
+    ("b3_of_several_replacements_of_one_etag_exactly_one_succeeds", Races(CHECK_THEN_WRITE)),
+    ("b6_odd_keys_are_kept_apart", Fails(FOLDERS)),
+    ("b10_a_missing_object_is_not_found", Fails(FOLDERS)),
+    ("b30_a_deleted_object_is_gone", Fails(FOLDERS)),
+    ("b40_pages_name_every_object_once_in_order", Fails(FOLDERS)),
+    ("b40_deleting_what_was_named_skips_nothing", Fails(FOLDERS)),
+    ("b41_only_keys_with_the_prefix_are_named", Fails(FOLDERS)),
+    ("b60_a_missing_object_is_not_found", Fails(FOLDERS)),
+];
 
 async fn fresh() -> Fixture<dyn BlobStore> {
     let server = Server::start().await;
     fixture::fresh(&server.url, 1).await.guarded(server)
 }
 
+/// Runs a case and answers whether it passed; only what counts is recorded.
+fn passes(case: &Case<dyn BlobStore>, counts: bool) -> bool {
+    catch_unwind(AssertUnwindSafe(|| {
+        if counts {
+            waiterix_contract::run_case("blob", "S3 on s3s-fs", case.name, || async {
+                (case.run)(fresh().await).await;
+                true
+            });
+        } else {
+            waiterix_contract::run(|| async { (case.run)(fresh().await).await });
+        }
+    }))
+    .is_ok()
+}
+
 #[test]
 fn every_case_passes_but_those_this_server_is_excused_from() {
     let mut surprises = Vec::new();
     for case in blob::CASES {
-        let excuse = EXCUSED.iter().find(|(name, _)| *name == case.name).map(|(_, why)| *why);
-        let passed = catch_unwind(AssertUnwindSafe(|| {
-            if excuse.is_some() {
-                waiterix_contract::run(|| async { (case.run)(fresh().await).await });
-            } else {
-                waiterix_contract::run_case("blob", "S3 on s3s-fs", case.name, || async {
-                    (case.run)(fresh().await).await;
-                    true
-                });
+        match EXCUSED.iter().find(|(name, _)| *name == case.name) {
+            None if !passes(case, true) => surprises.push(format!("{} fails", case.name)),
+            Some((_, Fails(why))) if passes(case, false) => {
+                surprises.push(format!("{} passes, though {why}", case.name));
             }
-        }));
-        match (passed.is_ok(), excuse) {
-            (false, None) => surprises.push(format!("{} fails", case.name)),
-            (true, Some(why)) => surprises.push(format!("{} passes, though: {why}", case.name)),
-            _ => {}
+            Some((_, Fails(why) | Races(why))) => println!("{} is left out: {why}", case.name),
+            None => {}
+        }
+    }
+    for (name, _) in EXCUSED {
+        if !blob::CASES.iter().any(|case| case.name == *name) {
+            surprises.push(format!("{name} is no case"));
         }
     }
     assert_eq!(surprises, Vec::<String>::new());
