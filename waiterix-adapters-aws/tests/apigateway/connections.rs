@@ -57,7 +57,7 @@ pub(crate) struct OwnTable {
 }
 
 impl OwnTable {
-    async fn make(server: &Url, settings: &ApiGatewaySettings) -> Self {
+    pub(crate) async fn make(server: &Url, settings: &ApiGatewaySettings) -> Self {
         let config = sdk(server).await;
         ConnectionsTable::new(&config, settings).create().await.unwrap();
         Self { name: settings.table.clone(), client: Client::new(&config), server: server.clone() }

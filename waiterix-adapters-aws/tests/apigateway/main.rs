@@ -5,4 +5,5 @@
 mod callback;
 mod connections;
 mod contract;
+mod end_to_end;
 mod signature;
