@@ -1,1 +1,3 @@
 //! Wrappers over any port: time-out, retry, trace, chaos.
+
+pub mod ledger;
