@@ -1,4 +1,4 @@
-//! Wrappers over any port: time-out, retry, trace, chaos.
+//! Wrappers over any port: time-out, retry, trace, chaos; and a [ledger] for mailers.
 //!
 //! A wrapper is an [`Around`]: something done around the call of any [operation](operation), which is known by name, by
 //! whether it reads or writes, how much it moves, and what happens when it is sent twice. [`wrap`] makes a port of it, any
@@ -24,6 +24,7 @@ mod attempts;
 mod chaos;
 mod deadline;
 mod layered;
+pub mod ledger;
 pub mod operation;
 mod retry;
 mod timeout;
