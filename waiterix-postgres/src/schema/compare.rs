@@ -123,7 +123,7 @@ pub enum Deviation {
         /// Its table.
         table: String,
         /// Its name.
-        name: &'static str,
+        name: String,
         /// The rule it enforces.
         rule: Option<UniqueRule>,
     },
@@ -132,7 +132,7 @@ pub enum Deviation {
         /// Its table.
         table: String,
         /// Its name.
-        name: &'static str,
+        name: String,
         /// Whether somebody is building it at this moment.
         building: bool,
         /// The rule it enforces.
@@ -141,7 +141,7 @@ pub enum Deviation {
     /// An index of the same name is something else.
     WrongIndex {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// What it is.
         found: String,
         /// What it must be.
@@ -316,8 +316,8 @@ pub fn compare(found: &Catalog, target: &Target) -> Report {
         }
     }
     for index in &target.indexes {
-        let (name, rule, table) = (index.name, index.rule, index.table.to_owned());
-        match found.indexes.get(name) {
+        let (name, rule, table) = (index.name.clone(), index.rule, index.table.to_owned());
+        match found.indexes.get(&name) {
             // The missing table says it all.
             None if !found.tables.contains_key(index.table) => {}
             None => deviations.push(Deviation::MissingIndex { name, table, rule }),

@@ -287,7 +287,7 @@ async fn perform(
             Ok(true)
         }
         Step::Index { name, rule, leftover, statement, .. } => {
-            let found = index(connection, name, rule, leftover, &statement)
+            let found = index(connection, &name, rule, leftover, &statement)
                 .await
                 .map_err(|error| fault::of(&error, OPERATION).with("index", name))?;
             let Some(duplicates) = found else { return Ok(true) };

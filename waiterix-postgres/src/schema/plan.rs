@@ -21,7 +21,7 @@ pub(super) enum Step {
     /// Builds an index while others go on writing.
     Index {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// Its table.
         table: String,
         /// The rule it enforces.
@@ -117,7 +117,7 @@ pub(super) fn steps(report: &Report, target: &Target) -> Vec<Step> {
 fn build(target: &Target, name: &str, leftover: bool) -> Option<Step> {
     let index = target.index(name)?;
     Some(Step::Index {
-        name: index.name,
+        name: index.name.clone(),
         table: index.table.to_owned(),
         rule: index.rule,
         leftover,
@@ -145,7 +145,7 @@ fn create_table(table: &TableTarget, target: &Target) -> String {
     parts.push(format!("CONSTRAINT {}_pkey PRIMARY KEY ({})", table.name, table.key()));
     let constraints = target.indexes.iter().filter(|index| index.table == table.name && index.constraint);
     parts.extend(
-        constraints.map(|index| format!("CONSTRAINT {} UNIQUE ({})", quoted(index.name), index.keys)),
+        constraints.map(|index| format!("CONSTRAINT {} UNIQUE ({})", quoted(&index.name), index.keys)),
     );
     format!("CREATE TABLE public.{} ({})", table.name, parts.join(", "))
 }

@@ -48,7 +48,7 @@ pub struct ColumnTarget {
 #[derive(Debug, Clone)]
 pub struct IndexTarget {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Its table.
     pub table: &'static str,
     /// What is indexed.
@@ -99,7 +99,7 @@ impl IndexTarget {
     fn statement(&self, index: &str, unless: &str) -> String {
         let unique = if self.rule.is_some() { "UNIQUE " } else { "" };
         let condition = self.condition.map(|sql| format!(" WHERE ({sql})")).unwrap_or_default();
-        let (name, table, keys) = (quoted(self.name), self.table, &self.keys);
+        let (name, table, keys) = (quoted(&self.name), self.table, &self.keys);
         format!("CREATE {unique}{index} {unless}{name} ON public.{table} USING btree ({keys}){condition}")
     }
 }
@@ -270,15 +270,15 @@ pub fn rule_keys(rule: UniqueRule) -> &'static str {
 
 fn indexes() -> Vec<IndexTarget> {
     let rules = UniqueRule::ALL.iter().map(|rule| IndexTarget {
-        name: rule.index_name(),
+        name: rule.index_name().to_owned(),
         table: rule.table().name(),
         keys: rule_keys(*rule).to_owned(),
         condition: rule.condition(),
         rule: Some(*rule),
         constraint: OLD_RULES.contains(rule),
     });
-    let plain = |name, table, columns: &str| IndexTarget {
-        name,
+    let plain = |name: &str, table, columns: &str| IndexTarget {
+        name: name.to_owned(),
         table,
         keys: columns.to_owned(),
         condition: None,
@@ -290,7 +290,13 @@ fn indexes() -> Vec<IndexTarget> {
         plain("IDX_session_expire", "sessions", "expire"),
         plain("idx_waiterix_commits_recorded", "waiterix_commits", "recorded_at"),
     ];
-    rules.chain(shared).chain(own).collect()
+    // Pages and digests go through a table in the order of its keys' bytes, which is not that of the primary key's
+    // index: that is sorted by the rules of the database's locale.
+    let scanned = Table::ALL.iter().map(|table| {
+        let name = format!("idx_{}_scan", table.name());
+        plain(&name, table.name(), "id COLLATE \"C\"")
+    });
+    rules.chain(shared).chain(own).chain(scanned).collect()
 }
 
 /// A name as SQL needs it.
@@ -347,7 +353,7 @@ mod tests {
             });
             names.collect::<Vec<_>>()
         });
-        let indexes = target.indexes.iter().map(|index| index.name.to_owned());
+        let indexes = target.indexes.iter().map(|index| index.name.clone());
         for name in foreign_keys.chain(indexes) {
             assert!(name.len() <= 63, "{name}");
         }
