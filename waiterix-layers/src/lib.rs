@@ -1,6 +1,6 @@
 //! Wrappers over any port: time-out, retry, trace, chaos; and a [ledger] for mailers.
 //!
-//! A wrapper is an [`Around`]: something done around the call of any [operation](operation), which is known by name, by
+//! A wrapper is an [`Around`]: something done around the call of any [operation], which is known by name, by
 //! whether it reads or writes, how much it moves, and what happens when it is sent twice. [`wrap`] makes a port of it, any
 //! of the five, and wrappers stack. The order for a service, from the inside out:
 //!

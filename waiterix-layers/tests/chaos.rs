@@ -1,5 +1,7 @@
 //! Chaos with order: faults are as likely as said, do what they say, and come again with the seed.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod outside;
 mod sample;
 
@@ -17,8 +19,11 @@ use sample::SECOND;
 const SOME: Odds =
     Odds { refused: 0.2, lost: 0.1, doubled: 0.1, delayed: 0.5, longest_delay: Duration::from_secs(1) };
 
-/// What happened to each of so many calls: how it ended, how often it was done, how long it took.
-async fn fates(seed: u64, odds: Odds, calls: usize) -> Vec<(Option<ErrorKind>, usize, Duration)> {
+/// What happened to a call: how it failed, how often it was done, how long it took.
+type Fate = (Option<ErrorKind>, usize, Duration);
+
+/// What happened to each of so many calls.
+async fn fates(seed: u64, odds: Odds, calls: usize) -> Vec<Fate> {
     let outside = Outside::always(Reaction::Answers);
     let store = chaos(outside.store(), Chaos::new(seed, odds));
     let mut fates = Vec::new();
@@ -41,17 +46,15 @@ async fn the_same_seed_makes_the_same_faults_and_another_others() {
 #[tokio::test(start_paused = true)]
 async fn faults_are_as_likely_as_said() {
     let fates = fates(1, SOME, 10_000).await;
-    let share = |test: &dyn Fn(&(Option<ErrorKind>, usize, Duration)) -> bool| {
-        fates.iter().filter(|fate| test(fate)).count()
-    };
+    let count = |test: &dyn Fn(&Fate) -> bool| fates.iter().filter(|fate| test(fate)).count();
     let (refused, lost) = (Some(ErrorKind::Unavailable), Some(ErrorKind::Timeout));
     for (name, count, expected) in [
-        ("refused and not done", share(&|fate| fate.0 == refused && fate.1 == 0), 2_000),
-        ("done and lost", share(&|fate| fate.0 == lost && fate.1 == 1), 1_000),
-        ("done twice and answered", share(&|fate| fate.0.is_none() && fate.1 == 2), 1_000),
-        ("done and answered", share(&|fate| fate.0.is_none() && fate.1 == 1), 6_000),
+        ("refused and not done", count(&|fate| fate.0 == refused && fate.1 == 0), 2_000),
+        ("done and lost", count(&|fate| fate.0 == lost && fate.1 == 1), 1_000),
+        ("done twice and answered", count(&|fate| fate.0.is_none() && fate.1 == 2), 1_000),
+        ("done and answered", count(&|fate| fate.0.is_none() && fate.1 == 1), 6_000),
         // Half of them, less those whose delay is below the millisecond that tokio's clock counts.
-        ("delayed", share(&|fate| !fate.2.is_zero()), 5_000),
+        ("delayed", count(&|fate| !fate.2.is_zero()), 5_000),
     ] {
         assert!(count.abs_diff(expected) < 200, "{name}: {count} instead of {expected}");
     }

@@ -2,6 +2,8 @@
 //!
 //! The expectations stand here, not in the table of the crate, and every operation must be here.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod mocks;
 mod sample;
 

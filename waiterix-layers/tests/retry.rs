@@ -1,5 +1,7 @@
 //! When, how fast and how often a call is sent again. Time is tokio's, and paused.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod mocks;
 mod outside;
 mod sample;

@@ -1,5 +1,7 @@
 //! What becomes of calls that take too long. Time is tokio's, and paused.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod outside;
 mod sample;
 

@@ -1,5 +1,7 @@
 //! What is told of a run: everything that matters on call, and nothing about anybody.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod outside;
 mod sample;
 

@@ -1,5 +1,7 @@
 //! Bodies: which are sent again, which are given up, and when.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod mocks;
 mod outside;
 mod sample;

@@ -1,6 +1,12 @@
 //! Fresh memory adapters for the suites, wrapped in what is to be certified.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::print_stdout,
+    reason = "test support, used in parts by each test"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,12 @@
 //! An outside that does as it is told: put around a memory adapter, it is what is behind a wrapper under test.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test support, used in parts by each test"
+)]
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};

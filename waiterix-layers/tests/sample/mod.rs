@@ -1,6 +1,12 @@
 //! Arguments for every operation, full of what must not be told to anybody.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test support, used in parts by each test"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
