@@ -173,10 +173,13 @@ fn is_region(text: &str) -> bool {
 }
 
 fn endpoint(vars: &mut Vars<'_>, name: &'static str) -> Option<Url> {
-    const EXPECTED: &str = "an http or https URL without query";
+    const EXPECTED: &str = "an http or https URL of a host, without user, path and query";
     let url = vars.parsed::<Url>(name, EXPECTED)?;
-    let is_fit =
-        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty();
+    // The SDK writes the bucket behind the last byte of a path without a slash between them.
+    let is_fit = matches!(url.scheme(), "http" | "https")
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.username().is_empty();
     if !is_fit {
         vars.problem(name, format!("must be {EXPECTED}"));
     }
@@ -263,6 +266,22 @@ mod tests {
         }
         for value in ["Pictures", "a_b", "10.0.0.1", "Frankfurt", "hunter2"] {
             assert!(!all.contains(value), "{value} in {all}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_hosts() {
+        for (url, is_fit) in [
+            ("http://127.0.0.1:9000", true),
+            ("https://objects.example.org/", true),
+            ("https://objects.example.org/s3", false),
+            ("https://objects.example.org/?x=y", false),
+            ("https://anna@objects.example.org", false),
+            ("s3://bucket", false),
+            ("objects.example.org", false),
+        ] {
+            let (settings, problems) = read(&[("AWS_S3_BUCKET", "main"), ("AWS_ENDPOINT_URL", url)]);
+            assert_eq!((settings.endpoint.is_some(), problems.is_empty()), (is_fit, is_fit), "{url}");
         }
     }
 
