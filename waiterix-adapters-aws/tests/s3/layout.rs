@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use url::Url;
-use waiterix_adapters_aws::s3::{Layout, S3BlobStore};
+use waiterix_adapters_aws::s3::{AudioFormat, Layout, S3BlobStore, S3Settings, Transcription};
 use waiterix_backends::{Backend, given};
-use waiterix_ports::{BlobStore as _, Bytes, ErrorKind, PutBlob, SystemClock, Visibility};
+use waiterix_ports::{BlobStore as _, Bytes, Clock as _, ErrorKind, PutBlob, SystemClock, Visibility};
 
 use crate::fixture::{Buckets, browser, bucket_name, client, config};
 
@@ -96,6 +96,26 @@ async fn a_check_proves_every_bucket_and_the_credentials() {
     assert_eq!(store.check().await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(store.head("k").await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(store.put("k", PutBlob::new("x")).await.unwrap_err().kind(), ErrorKind::Denied);
+}
+
+/// Recordings and transcripts live in a bucket of their own and are deleted once they were read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transcription_is_cleared_away() {
+    let Some(server) = given(Backend::Aws) else { return };
+    let config = config(&server).await;
+    let buckets = Buckets::make(&config, 2).await;
+    let mut settings = S3Settings::of_bucket(buckets.name(0));
+    settings.transcribe_bucket = Some(buckets.name(1).to_owned());
+    let store = S3BlobStore::open(&config, &settings.transcription().unwrap(), Arc::new(SystemClock));
+    for (was_read, left) in [(true, 0), (false, 1)] {
+        let keys = Transcription::new(SystemClock.now(), u64::from(was_read), AudioFormat::Webm);
+        for key in [&keys.recording, &keys.transcript] {
+            store.put(key, PutBlob::new("x")).await.unwrap();
+            assert!(holds(&client(&config), buckets.name(1), key).await);
+        }
+        keys.clear(&store, was_read).await.unwrap();
+        assert_eq!(store.list("", None, 10).await.unwrap().keys.len(), left, "{was_read}");
+    }
 }
 
 /// **G027**: with the policy of `docs/decisions/0013-objects-in-s3.md` anyone reads what is below `public/`, and nobody
