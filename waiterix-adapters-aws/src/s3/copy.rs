@@ -15,6 +15,7 @@ use super::read::Found;
 use super::upload::Upload;
 use super::{S3BlobStore, check_key};
 
+const OPERATION: &str = "s3.copy";
 /// How often an object may be replaced while it is being copied.
 const TRIES: u32 = 8;
 
@@ -29,23 +30,28 @@ struct Target<'a> {
 
 impl S3BlobStore {
     pub(super) async fn duplicate(&self, from: &str, to: &str) -> Result<()> {
-        const OPERATION: &str = "s3.copy";
         let mut found = self.look(OPERATION, from).await?;
         check_key(OPERATION, to)?;
         if from == to {
             // S3 refuses a copy onto itself that changes nothing.
             return Ok(());
         }
-        let target = Target { key: to, metadata: None, mode: PutMode::Overwrite };
-        for _ in 1..TRIES {
-            match self.copy_object(OPERATION, from, &found, &target).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            match self.copied_from(&found, from, to).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && tries > 0 => {
                     found = self.look(OPERATION, from).await?;
                 }
                 result => return result,
             }
         }
-        self.copy_object(OPERATION, from, &found, &target).await
+    }
+
+    /// Copies an object as it was found; a conflict if it is another by now.
+    pub(super) async fn copied_from(&self, found: &Found, from: &str, to: &str) -> Result<()> {
+        let target = Target { key: to, metadata: None, mode: PutMode::Overwrite };
+        self.copy_object(OPERATION, from, found, &target).await
     }
 
     /// Metadata cannot be changed, so the object is copied onto itself. Only the very object that was looked at is copied

@@ -34,6 +34,8 @@ where
         (_, "NoSuchBucket") | (404, _) => (ErrorKind::Unavailable, Retry::No),
         (_, code) if MISPLACED.contains(&code) => (ErrorKind::Unavailable, Retry::No),
         (300..=399, _) => (ErrorKind::Unavailable, Retry::No),
+        // S3 may say that it failed after it has said 200, and an answer may be no answer of S3.
+        (200..=299, code) if code != "SlowDown" => (ErrorKind::Unavailable, Retry::Ambiguous),
         (_, code) if DAMAGED.contains(&code) => (ErrorKind::Unavailable, Retry::Safe),
         (_, "RequestTimeout") => (ErrorKind::Timeout, Retry::Safe),
         (409, _) => (ErrorKind::Conflict, Retry::Safe),

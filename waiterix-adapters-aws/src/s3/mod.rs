@@ -177,3 +177,6 @@ impl BlobStore for S3BlobStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,12 @@ impl S3BlobStore {
 
 fn url_of(operation: &'static str, request: &PresignedRequest) -> Result<Url> {
     // What cannot be parsed is not shown: it would be a permission.
-    Url::parse(request.uri())
-        .map_err(|_| Error::new(ErrorKind::Corrupt, operation).with("fault", "the signed URL is none"))
+    let url = Url::parse(request.uri())
+        .map_err(|_| Error::new(ErrorKind::Corrupt, operation).with("fault", "the signed URL is none"))?;
+    // Without any provider of credentials the SDK leaves the signature out and says nothing.
+    if url.query_pairs().any(|(name, _)| name == "X-Amz-Signature") {
+        Ok(url)
+    } else {
+        Err(Error::new(ErrorKind::Denied, operation).with("fault", "no credentials"))
+    }
 }

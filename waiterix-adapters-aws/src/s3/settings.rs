@@ -9,6 +9,9 @@ use waiterix_ports::vars::Vars;
 /// Keys that start with this live in the public bucket, where there is one.
 pub(super) const PUBLIC_PREFIX: &str = "public/";
 
+/// What an endpoint must be.
+const ENDPOINT: &str = "an http or https URL of a host, without user, path and query";
+
 /// Which bucket holds which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
@@ -81,11 +84,23 @@ impl S3Settings {
     #[must_use]
     pub fn read(vars: &mut Vars<'_>) -> Self {
         let main = vars.required("AWS_S3_BUCKET", "the S3 adapter needs the bucket of the objects");
-        if !main.is_empty() {
-            check_bucket(vars, "AWS_S3_BUCKET", &main);
+        let public = vars.text("S3_PUBLIC_BUCKET");
+        let private = vars.text("S3_PRIVATE_BUCKET");
+        let transcribe_bucket = vars.text("AWS_S3_TRANSCRIBE_BUCKET");
+        for (name, bucket) in [
+            // A missing main bucket is a problem already.
+            ("AWS_S3_BUCKET", Some(&main).filter(|main| !main.is_empty())),
+            ("S3_PUBLIC_BUCKET", public.as_ref()),
+            ("S3_PRIVATE_BUCKET", private.as_ref()),
+            ("AWS_S3_TRANSCRIBE_BUCKET", transcribe_bucket.as_ref()),
+        ] {
+            if bucket.is_some_and(|bucket| !is_bucket(bucket)) {
+                vars.problem(
+                    name,
+                    "must be the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots",
+                );
+            }
         }
-        let public = bucket(vars, "S3_PUBLIC_BUCKET");
-        let private = bucket(vars, "S3_PRIVATE_BUCKET");
         let layout = match (public, private) {
             (None, None) => Layout::One(main.clone()),
             (Some(public), Some(private)) => {
@@ -104,7 +119,6 @@ impl S3Settings {
                 Layout::One(main.clone())
             }
         };
-        let transcribe_bucket = bucket(vars, "AWS_S3_TRANSCRIBE_BUCKET");
         if let Some(name) = &transcribe_bucket
             && (*name == main || layout.buckets().contains(&name.as_str()))
         {
@@ -115,7 +129,14 @@ impl S3Settings {
         if region.as_deref().is_some_and(|region| !is_region(region)) {
             vars.problem("AWS_S3_REGION", "must be a region such as eu-central-1");
         }
-        let endpoint = endpoint(vars, "AWS_ENDPOINT_URL_S3").or_else(|| endpoint(vars, "AWS_ENDPOINT_URL"));
+        let special = vars.parsed::<Url>("AWS_ENDPOINT_URL_S3", ENDPOINT);
+        let general = vars.parsed::<Url>("AWS_ENDPOINT_URL", ENDPOINT);
+        for (name, url) in [("AWS_ENDPOINT_URL_S3", &special), ("AWS_ENDPOINT_URL", &general)] {
+            if url.as_ref().is_some_and(|url| !is_endpoint(url)) {
+                vars.problem(name, format!("must be {ENDPOINT}"));
+            }
+        }
+        let endpoint = special.or(general).filter(is_endpoint);
         Self { main, layout, region, endpoint, transcribe_bucket }
     }
 
@@ -140,21 +161,6 @@ impl S3Settings {
     }
 }
 
-fn bucket(vars: &mut Vars<'_>, name: &'static str) -> Option<String> {
-    let bucket = vars.text(name)?;
-    check_bucket(vars, name, &bucket);
-    Some(bucket)
-}
-
-fn check_bucket(vars: &mut Vars<'_>, name: &'static str, bucket: &str) {
-    if !is_bucket(bucket) {
-        vars.problem(
-            name,
-            "must be the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots",
-        );
-    }
-}
-
 /// The rules for general purpose buckets.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 fn is_bucket(name: &str) -> bool {
@@ -172,15 +178,12 @@ fn is_region(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-fn endpoint(vars: &mut Vars<'_>, name: &'static str) -> Option<Url> {
-    const EXPECTED: &str = "an http or https URL without query";
-    let url = vars.parsed::<Url>(name, EXPECTED)?;
-    let is_fit =
-        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty();
-    if !is_fit {
-        vars.problem(name, format!("must be {EXPECTED}"));
-    }
-    is_fit.then_some(url)
+/// The SDK writes the bucket behind the last byte of a path without a slash between them, so an endpoint has none.
+fn is_endpoint(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.username().is_empty()
 }
 
 #[cfg(test)]
@@ -263,6 +266,22 @@ mod tests {
         }
         for value in ["Pictures", "a_b", "10.0.0.1", "Frankfurt", "hunter2"] {
             assert!(!all.contains(value), "{value} in {all}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_hosts() {
+        for (url, is_fit) in [
+            ("http://127.0.0.1:9000", true),
+            ("https://objects.example.org/", true),
+            ("https://objects.example.org/s3", false),
+            ("https://objects.example.org/?x=y", false),
+            ("https://anna@objects.example.org", false),
+            ("s3://bucket", false),
+            ("objects.example.org", false),
+        ] {
+            let (settings, problems) = read(&[("AWS_S3_BUCKET", "main"), ("AWS_ENDPOINT_URL", url)]);
+            assert_eq!((settings.endpoint.is_some(), problems.is_empty()), (is_fit, is_fit), "{url}");
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use url::Url;
@@ -27,6 +30,17 @@ pub(crate) async fn config(endpoint: &Url) -> SdkConfig {
         .endpoint_url(endpoint.as_str().trim_end_matches('/'))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build()
+}
+
+/// The same with tight limits and two attempts, so that failures need not be waited for.
+pub(crate) async fn impatient(endpoint: &Url) -> SdkConfig {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(200))
+        .operation_attempt_timeout(Duration::from_millis(400))
+        .operation_timeout(Duration::from_secs(1));
+    let attempts =
+        RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(5));
+    config(endpoint).await.into_builder().timeout_config(limits.build()).retry_config(attempts).build()
 }
 
 /// A client without adapter, to look behind its back.
@@ -124,11 +138,16 @@ pub(crate) async fn fresh(endpoint: &Url, buckets: usize) -> Fixture<dyn BlobSto
     Fixture::new(store).guarded(buckets)
 }
 
-/// Sends what a browser sends to a signed URL; answers the status.
-pub(crate) async fn put(url: &Url, content_type: &str, body: &'static str) -> u16 {
+/// A client of signed URLs.
+pub(crate) fn browser() -> reqwest::Client {
     // Plain HTTP needs no TLS, but the client asks for a provider all the same; another test may have named it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut request = reqwest::Client::new().put(url.clone()).header("content-type", content_type).body(body);
+    reqwest::Client::new()
+}
+
+/// Sends what a browser sends to a signed URL; answers the status.
+pub(crate) async fn put(url: &Url, content_type: &str, body: &'static str) -> u16 {
+    let mut request = browser().put(url.clone()).header("content-type", content_type).body(body);
     for (name, value) in upload_headers(url) {
         request = request.header(name, value);
     }

@@ -4,5 +4,10 @@
 
 mod contract;
 mod emulator;
+mod faults;
 mod fixture;
+mod layout;
+mod parts;
 mod s3s_server;
+mod scripted;
+mod signing;
