@@ -181,12 +181,14 @@ impl RedisSessionStore {
         roll::enrol(&self.link, operation, user, &[(member, record.listed_until_ms())]).await
     }
 
-    /// Takes the membership of a record back that can no longer be found; `now` is what is found instead.
+    /// Takes the membership of a record back that can no longer be found. Where something else is found instead, the id
+    /// leaves the user's set if that is known to be another's; where nothing is known, the next reading of the list will
+    /// tell.
     async fn withdraw(&self, operation: &'static str, id: &SessionId, record: &Record, now: Option<&Record>) {
         let Some(user) = &record.user else { return };
-        let still_theirs = now.is_some_and(|now| now.user.as_ref() == Some(user));
+        let is_anothers = now.is_some_and(|now| now.user.as_ref() != Some(user));
         let member = Member::new(id, record.mark.as_deref());
-        roll::withdraw(&self.link, operation, user, &[member], !still_theirs).await;
+        roll::withdraw(&self.link, operation, user, &[member], is_anothers).await;
     }
 
     /// Brings a record into our form with an end that the user's list vouches for. Answers whether it was there.
@@ -354,8 +356,11 @@ impl SessionStore for RedisSessionStore {
             return Ok(false);
         }
         let Some(ended) = self.end(OPERATION, id, None).await? else { return Ok(false) };
-        if let Some(record) = ended {
-            self.withdraw(OPERATION, id, &record, None).await;
+        if let Some(record) = ended
+            && let Some(user) = &record.user
+        {
+            let member = Member::new(id, record.mark.as_deref());
+            roll::withdraw(&self.link, OPERATION, user, &[member], true).await;
         }
         Ok(true)
     }
