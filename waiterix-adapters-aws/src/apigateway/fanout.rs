@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use futures_util::future::join;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout_at;
 use waiterix_domain::{Audience, Timestamp};
@@ -31,17 +32,48 @@ struct Walk<'a> {
     now: Timestamp,
     unseen: BTreeSet<String>,
     stage: Stage,
+    found: &'a Found,
+}
+
+impl Walk<'_> {
+    /// Takes what is on a page and decides what comes next.
+    fn turn(&mut self, (items, next): (Vec<Item>, Next)) -> Vec<Seat> {
+        for id in items.iter().filter_map(|item| text_of(item, CONNECTION_ID)) {
+            self.unseen.remove(id);
+        }
+        self.stage = match next {
+            Some(from) => Stage::Page(from),
+            None if self.unseen.is_empty() => Stage::Done,
+            None => Stage::Rest,
+        };
+        items.iter().filter_map(Seat::read).collect()
+    }
+}
+
+/// What a walk has found so far.
+#[derive(Debug, Default)]
+struct Found {
+    connections: AtomicU32,
+    /// Whether there are no more.
+    all: AtomicBool,
+}
+
+impl Found {
+    fn add(&self, seats: &[Seat], all: bool) {
+        self.connections.fetch_add(u32::try_from(seats.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.all.store(all, Ordering::Relaxed);
+    }
 }
 
 impl ApiGatewayNotifier {
     /// The chosen connections, each once, a page at a time: memory does not grow with their number.
-    fn chosen<'a>(&'a self, choice: Choice<'a>) -> impl Stream<Item = Result<Seat>> + 'a {
+    fn chosen<'a>(&'a self, choice: Choice<'a>, found: &'a Found) -> impl Stream<Item = Result<Seat>> + 'a {
         let room = match choice {
             Choice::Audience(audience) => Room::of(audience),
             Choice::Chefs(restaurant, _) => Room::of_chefs(restaurant),
         };
         let stage = if choice.is_nobody() { Stage::Done } else { Stage::Beginning };
-        let walk = Walk { choice, room, now: self.clock.now(), unseen: BTreeSet::new(), stage };
+        let walk = Walk { choice, room, now: self.clock.now(), unseen: BTreeSet::new(), stage, found };
         let pages = stream::try_unfold(walk, move |mut walk| async move {
             Ok::<_, Error>(self.step(&mut walk).await?.map(|seats| (seats, walk)))
         });
@@ -49,24 +81,20 @@ impl ApiGatewayNotifier {
     }
 
     async fn step(&self, walk: &mut Walk<'_>) -> Result<Option<Vec<Seat>>> {
-        let (items, next) = match std::mem::replace(&mut walk.stage, Stage::Done) {
+        let seats = match std::mem::replace(&mut walk.stage, Stage::Done) {
             Stage::Beginning => {
-                let (members, page) = tokio::join!(
-                    self.rooms.members(&walk.room),
-                    self.register.page(walk.choice, None, walk.now)
-                );
+                let members = self.rooms.members(&walk.room);
+                let page = self.register.page(walk.choice, None, walk.now);
+                let (members, page) = join(members, page).await;
                 walk.unseen = members?.into_iter().collect();
-                page?
+                walk.turn(page?)
             }
-            Stage::Page(from) => self.register.page(walk.choice, Some(from), walk.now).await?,
-            Stage::Rest => return self.rest(walk).await.map(Some),
+            Stage::Page(from) => walk.turn(self.register.page(walk.choice, Some(from), walk.now).await?),
+            Stage::Rest => self.rest(walk).await?,
             Stage::Done => return Ok(None),
         };
-        for id in items.iter().filter_map(|item| text_of(item, CONNECTION_ID)) {
-            walk.unseen.remove(id);
-        }
-        walk.stage = after(next, &walk.unseen);
-        Ok(Some(items.iter().filter_map(Seat::read).collect()))
+        walk.found.add(&seats, matches!(walk.stage, Stage::Done));
+        Ok(Some(seats))
     }
 
     /// The members of the room that the index does not know yet, read from the table. Who is not there any more is
@@ -87,18 +115,14 @@ impl ApiGatewayNotifier {
     pub(super) async fn fan_out(&self, audience: &Audience, message: &Message) -> Result<Delivery> {
         const OPERATION: &str = "apigateway.publish";
         let deadline = self.deadline();
-        let (targeted, slots) = (AtomicU32::new(0), self.slots());
-        let call = Call::Post(Arc::from(message.json.as_bytes()));
-        let posts = self.chosen(Choice::Audience(audience)).map_ok(|seat| {
-            targeted.fetch_add(1, Ordering::Relaxed);
-            let (slots, call) = (&slots, &call);
-            async move {
-                let ended = self.gateway.call(&seat, call, slots, deadline).await;
-                if matches!(ended, Ended::Gone) {
-                    self.forget(&seat).await;
-                }
-                Ok(ended)
+        let (found, slots) = (Found::default(), &self.slots());
+        let call = &Call::Post(Arc::from(message.json.as_bytes()));
+        let posts = self.chosen(Choice::Audience(audience), &found).map_ok(|seat| async move {
+            let ended = self.gateway.call(&seat, call, slots, deadline).await;
+            if matches!(ended, Ended::Gone) {
+                self.forget(&seat).await;
             }
+            Ok(ended)
         });
         let mut answers = pin!(posts.try_buffer_unordered(self.in_work()));
         let mut delivery = Delivery::default();
@@ -111,16 +135,21 @@ impl ApiGatewayNotifier {
                 Ok(Some(Ok(Ended::Failed(error)))) => first_failure = first_failure.or(Some(error)),
                 // The audience could not be read further; who is known is still told.
                 Ok(Some(Err(error))) => broken_off = Some(error),
+                // Who is known and was not reached by now, is not.
                 Err(_) => {
-                    broken_off = broken_off.or_else(|| Some(Error::new(ErrorKind::Timeout, OPERATION)));
+                    if !found.all.load(Ordering::Relaxed) {
+                        let late = Error::new(ErrorKind::Timeout, OPERATION).retry(Retry::Safe);
+                        broken_off = broken_off.or(Some(late));
+                    }
                     break;
                 }
             }
         }
-        delivery.targeted = targeted.load(Ordering::Relaxed);
+        delivery.targeted = found.connections.load(Ordering::Relaxed);
         delivery.failed = delivery.targeted - delivery.delivered - delivery.gone;
-        if let Some(error) = first_failure {
-            tracing::warn!(failed = delivery.failed, targeted = delivery.targeted, first = %error, "not delivered");
+        if delivery.failed > 0 {
+            let first = first_failure.map(tracing::field::display);
+            tracing::warn!(failed = delivery.failed, targeted = delivery.targeted, first, "not delivered");
         }
         match broken_off {
             None => Ok(delivery),
@@ -136,8 +165,8 @@ impl ApiGatewayNotifier {
     /// Closes the chosen connections and forgets them. One that cannot be closed is forgotten all the same, because its
     /// permission has ended: it hears nothing from now on, and that it is still open is the error.
     pub(super) async fn close_all(&self, choice: Choice<'_>) -> Result<u32> {
-        let (slots, deadline) = (&self.slots(), self.deadline());
-        let closings = self.chosen(choice).map_ok(|seat| async move {
+        let (slots, deadline, found) = (&self.slots(), self.deadline(), Found::default());
+        let closings = self.chosen(choice, &found).map_ok(|seat| async move {
             let ended = self.gateway.call(&seat, &Call::Close, slots, deadline).await;
             self.leave(self.register.delete(&seat.id, seat.connected_at).await).await?;
             match ended {
@@ -156,13 +185,5 @@ impl ApiGatewayNotifier {
             }
         }
         first_failure.map_or(Ok(closed), |error| Err(error.with("closed", closed)))
-    }
-}
-
-fn after(next: Next, unseen: &BTreeSet<String>) -> Stage {
-    match next {
-        Some(from) => Stage::Page(from),
-        None if unseen.is_empty() => Stage::Done,
-        None => Stage::Rest,
     }
 }

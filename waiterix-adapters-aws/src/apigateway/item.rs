@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use waiterix_domain::id::RestaurantId;
 use waiterix_domain::{Audience, Timestamp};
+use waiterix_ports::notifier::MAX_PARAMETER_CHARS;
 use waiterix_ports::{ChefSelector, Connection, ConnectionId, Role};
 
 /// The key: the id that API Gateway gave the connection.
@@ -160,9 +161,10 @@ impl Choice<'_> {
         }
     }
 
-    /// Whether no connection can be meant: empty texts are never written, and are no keys.
+    /// Whether no connection can be meant: texts that are empty or too long are never written, and are no keys.
     pub(super) fn is_nobody(&self) -> bool {
-        self.restaurant().as_str().is_empty() || self.more().is_some_and(|(_, value)| value.is_empty())
+        let never = |text: &str| text.is_empty() || text.chars().count() > MAX_PARAMETER_CHARS;
+        never(self.restaurant().as_str()) || self.more().is_some_and(|(_, value)| value.is_empty())
     }
 
     /// Whether an item is meant.
@@ -266,6 +268,7 @@ mod tests {
         }
         assert!(Choice::Audience(&session("r", "")).is_nobody());
         assert!(Choice::Audience(&Audience::Chefs("".into())).is_nobody());
+        assert!(Choice::Audience(&Audience::Chefs("x".repeat(3000).into())).is_nobody());
         assert!(Choice::Chefs(&"r".into(), &ChefSelector::SessionDigest(String::new())).is_nobody());
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification,
@@ -66,7 +67,7 @@ impl ConnectionsTable {
         match create.send().await {
             Ok(_) => {}
             Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {}
+                if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {}
             Err(error) => return Err(failure::of_table(OPERATION, &error)),
         }
         self.wait().await

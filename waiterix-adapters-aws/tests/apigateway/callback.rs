@@ -113,6 +113,7 @@ fn answer(status: u16, error: &str) -> Response {
     response.body(Body::from(body)).unwrap()
 }
 
+#[allow(clippy::print_stderr, reason = "shown where the test that sent it fails")]
 async fn serve(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();

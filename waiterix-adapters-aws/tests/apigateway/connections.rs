@@ -25,7 +25,7 @@ use crate::signature::{REGION, credentials};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// Clients of a server that speaks AWS; little patience, so that tests of outages are short.
+/// Clients of a server that speaks AWS, as patient as those of the service.
 pub(crate) async fn sdk(server: &Url) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(REGION))
@@ -35,7 +35,8 @@ pub(crate) async fn sdk(server: &Url) -> SdkConfig {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(10))
+                .operation_attempt_timeout(Duration::from_secs(5))
+                .operation_timeout(Duration::from_secs(12))
                 .build(),
         )
         .load()

@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod callback;
+mod callbacks;
 mod connections;
 mod contract;
 mod end_to_end;
+mod middle;
+mod outages;
+mod scale;
 mod signature;
+mod table;
