@@ -110,6 +110,8 @@ where
         }
         // Credentials that cannot be had are a dispatch failure of neither kind; an answer that was cut off is one of
         // another kind that the client calls transient.
+        // Credentials that cannot be had are a dispatch failure of no kind; a connection that ends in the middle of an
+        // answer is one of `other` kind, but transient.
         SdkError::DispatchFailure(failure) if !failure.is_io() && failure.as_other().is_none() => {
             said(ErrorKind::Denied, Retry::No, operation, "no credentials, or the request cannot be signed")
         }

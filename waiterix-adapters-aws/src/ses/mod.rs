@@ -309,3 +309,6 @@ fn faults_of(account: &GetAccountOutput) -> Vec<&'static str> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests;

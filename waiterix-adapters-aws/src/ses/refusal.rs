@@ -136,7 +136,9 @@ fn unlisted(error: Error, answer: &HttpResponse) -> Refusal {
             "SES takes no more mail: rate or daily quota",
         ),
         ErrorKind::Denied => Refusal::not_sent(error, "the credentials are refused"),
-        // A server that fails may have failed after it took the mail, and there is no way to ask.
+        // A server that fails may have failed after it took the mail, and there is no way to ask. A success that cannot
+        // be understood is none of these, but not a refusal either.
+        _ if status < 400 => Refusal::outcome(Outcome::Unknown, "the answer cannot be understood"),
         _ if status >= 500 || status == 408 => Refusal::outcome(Outcome::Unknown, "SES failed"),
         _ => Refusal::rejected("SES refuses the request"),
     }

@@ -9,7 +9,6 @@ mod signature;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -30,7 +29,17 @@ pub(crate) const REGION: &str = "eu-central-1";
 /// The sender this server knows as verified.
 pub(crate) const FROM: &str = "no-reply@waiterix.example";
 
-/// A refusal instead of what the server would do.
+/// What happens to a sending instead of the usual.
+enum Turn {
+    /// It is refused, and the mail is not taken.
+    Refuse(Refusal),
+    /// The mail is taken, and there is no answer.
+    Silence,
+    /// The mail is taken, and the answer is this.
+    Say(&'static str),
+}
+
+/// A refusal.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -68,7 +77,7 @@ struct Desk {
     taken: Vec<Taken>,
     suppressed: BTreeMap<String, String>,
     /// What happens to the next sendings.
-    sendings: VecDeque<Refusal>,
+    sendings: VecDeque<Turn>,
     /// What happens to the next requests about the suppression list.
     look_ups: VecDeque<Refusal>,
     /// Every request: method and path.
@@ -130,7 +139,7 @@ impl ScriptedSes {
         Self { url, server, task }
     }
 
-    /// The configuration of clients of this server, reached through `url`.
+    /// The configuration of clients with the key of this server, which they reach through `url`.
     pub(crate) async fn config_at(&self, url: &Url) -> SdkConfig {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -150,12 +159,27 @@ impl ScriptedSes {
 
     /// The next sending is refused.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        self.desk().sendings.push_back(refusal);
+        self.desk().sendings.push_back(Turn::Refuse(refusal));
+    }
+
+    /// The next mail is taken, and nobody is told.
+    pub(crate) fn fall_silent(&self) {
+        self.desk().sendings.push_back(Turn::Silence);
+    }
+
+    /// The next mail is taken, and the body of the answer is this.
+    pub(crate) fn say(&self, body: &'static str) {
+        self.desk().sendings.push_back(Turn::Say(body));
     }
 
     /// The next request about the suppression list is refused.
     pub(crate) fn refuse_look_up(&self, refusal: Refusal) {
         self.desk().look_ups.push_back(refusal);
+    }
+
+    /// No request about the suppression list is refused any more.
+    pub(crate) fn forget_look_ups(&self) {
+        self.desk().look_ups.clear();
     }
 
     pub(crate) fn set_account(&self, account: Value) {
@@ -198,7 +222,18 @@ async fn answer(State(server): State<Arc<Server>>, parts: Parts, body: Bytes) ->
             suppression(&mut server.desk.lock().unwrap(), &parts.method, path, &json)
         }
         _ if server.behind.is_some() => server.forward(&parts, body, &json).await,
-        (&Method::POST, "/outbound-emails") => take(&mut server.desk.lock().unwrap(), json),
+        (&Method::POST, "/outbound-emails") => {
+            let turn = server.desk.lock().unwrap().sendings.pop_front();
+            if let Some(Turn::Refuse(refusal)) = &turn {
+                return refused(refusal);
+            }
+            let answer = take(&mut server.desk.lock().unwrap(), json);
+            match turn {
+                Some(Turn::Silence) => std::future::pending().await,
+                Some(Turn::Say(body)) => Response::new(body.into()),
+                Some(Turn::Refuse(_)) | None => answer,
+            }
+        }
         (&Method::GET, "/account") => fine(&server.desk.lock().unwrap().account),
         _ => error(404, "NotFoundException", "no such path"),
     }
@@ -248,9 +283,6 @@ fn suppression(desk: &mut Desk, method: &Method, path: &str, json: &Value) -> Re
 
 /// Takes a mail as SES does, with its rules for what is in the request.
 fn take(desk: &mut Desk, request: Value) -> Response<Body> {
-    if let Some(refusal) = desk.sendings.pop_front() {
-        return refused(&refusal);
-    }
     let simple = &request["Content"]["Simple"];
     let contents = [&simple["Subject"], &simple["Body"]["Text"], &simple["Body"]["Html"]];
     if contents.iter().any(|content| !content["Data"].is_string() || content["Charset"] != "UTF-8") {
@@ -366,6 +398,3 @@ impl Delivered {
         shown.collect()
     }
 }
-
-/// How long tests wait for what must happen.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
