@@ -99,8 +99,8 @@ struct Held {
 }
 
 impl Opener {
-    fn suspect(&self) {
-        self.record.discarded.fetch_add(1, Ordering::Relaxed);
+    /// From now on nothing that is idle is trusted.
+    fn suspicion(&self) {
         let now = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.record.suspicion.fetch_max(now, Ordering::Relaxed);
     }
@@ -143,7 +143,8 @@ impl managed::Manager for Opener {
         match tokio::time::timeout(PING, held.connection.ping()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => {
-                self.suspect();
+                self.record.discarded.fetch_add(1, Ordering::Relaxed);
+                self.suspicion();
                 Err(RecycleError::message("no sign of life"))
             }
         }
@@ -288,11 +289,17 @@ impl Lease {
         self.sweep.armed = false;
     }
 
+    /// Closes the connection after its server gave no answer in time, and makes those that are idle now suspect, because
+    /// they go the same way.
+    pub fn fell_silent(self) {
+        self.sweep.pool.manager().suspicion();
+    }
+
     /// Closes the connection after a failure, and makes those that are idle now suspect if the failure is one of the
     /// network or the server, which they share.
     pub fn discard(self, error: &sqlx::Error) {
         if fault::is_of_the_connection(error) {
-            self.sweep.pool.manager().suspect();
+            self.sweep.pool.manager().suspicion();
         }
     }
 }

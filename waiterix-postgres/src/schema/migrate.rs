@@ -164,8 +164,12 @@ impl From<Error> for MigrateError {
 /// # Errors
 /// Those of the connection. A database that is not as it must be is no error but a [`Report`].
 pub async fn check(database: &Database) -> Result<Report, Error> {
-    let mut lease = database.acquire("schema.check").await?;
-    let catalog = Catalog::read(&mut lease, "schema.check").await?;
+    const OPERATION: &str = "schema.check";
+    let mut lease = database.acquire(OPERATION).await?;
+    // One transaction, because a pooler may otherwise let a statement be parsed by one server process and run by another.
+    execute(&mut lease, "BEGIN READ ONLY").await.map_err(|error| fault::of(&error, OPERATION))?;
+    let catalog = Catalog::read(&mut lease, OPERATION).await?;
+    execute(&mut lease, "COMMIT").await.map_err(|error| fault::of(&error, OPERATION))?;
     lease.release();
     Ok(compare(&catalog, &Target::current()))
 }
