@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Ask every configured dependency whether it works, and say what is wrong and how to mend it.
     Doctor(Doctor),
+    /// Look at the schema of the PostgreSQL database that is configured, or complete it.
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Schema(Schema),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -66,4 +70,15 @@ pub(crate) struct Doctor {
     /// Answer in JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The database is named by the same variables as for serving: `DATABASE_URL`, or `DB_HOST` and so on.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Schema {
+    /// Compare the schema with what it must be. Reads only; fails if something is missing or different.
+    Check,
+    /// Add what is missing, whichever state the database is in. Takes nothing away, can be run again at any time and
+    /// while the service runs; needs a direct connection, not a pooler.
+    Migrate,
 }

@@ -7,6 +7,8 @@ mod demo;
 mod doctor;
 mod environment;
 mod logging;
+#[cfg(feature = "aws")]
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        #[cfg(feature = "aws")]
+        Command::Schema(what) => schema::run(what),
         Command::Openapi => {
             banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());
             Ok(())

@@ -49,8 +49,13 @@ pub(crate) fn configured(
     logging::start(&mut vars);
     let selection = select(&mut vars);
     let plan = Plan::read(&mut vars, data, selection)?;
+    complaint(&vars).map(|()| plan)
+}
+
+/// Every problem of the configuration, if there is one.
+pub(crate) fn complaint(vars: &Vars<'_>) -> Result<(), String> {
     if vars.problems().is_empty() {
-        return Ok(plan);
+        return Ok(());
     }
     let list: Vec<String> = vars.problems().iter().map(|problem| format!("\n  {problem}")).collect();
     Err(format!("the configuration has problems:{}", list.concat()))
