@@ -34,13 +34,18 @@ impl Client {
         let mut client = Self::new(base);
         client.post("/api/auth/code", &json!({ "email": email })).await;
         let code = newest_code(&data.join("mail"), email);
-        let response = client
+        client.sign_in(email, &code).await;
+        client
+    }
+
+    /// Signs in with a code that was mailed.
+    pub async fn sign_in(&mut self, email: &str, code: &str) {
+        let response = self
             .send(Method::POST, "/api/auth/code/verify", Some(&json!({ "email": email, "code": code })))
             .await;
         assert_eq!(response.status(), 200);
         let set = response.headers()["set-cookie"].to_str().expect("text");
-        client.cookie = set.split(';').next().map(str::to_owned);
-        client
+        self.cookie = set.split(';').next().map(str::to_owned);
     }
 
     /// The `Cookie` header.
@@ -106,7 +111,7 @@ fn newest_code(folder: &Path, address: &str) -> String {
         let found = mails.iter().rev().find_map(|path| {
             let text = std::fs::read_to_string(path).ok()?;
             let (headers, body) = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?;
-            headers.contains(address).then(|| six_digits(body)).flatten()
+            headers.contains(address).then(|| code_in(body)).flatten()
         });
         if let Some(code) = found {
             return code;
@@ -116,7 +121,8 @@ fn newest_code(folder: &Path, address: &str) -> String {
     }
 }
 
-fn six_digits(text: &str) -> Option<String> {
+/// The sign-in code in the text of a mail.
+pub fn code_in(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("Your code is ")?;
     let code: String = rest.chars().take_while(char::is_ascii_digit).collect();
     (code.len() == 6).then_some(code)

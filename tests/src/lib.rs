@@ -9,6 +9,7 @@
 )]
 
 pub mod client;
+pub mod cloud;
 pub mod data;
 pub mod program;
 pub mod socket;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
+/// How the program is built: with everything it can be built with.
+const BUILD: [&str; 5] = ["build", "--package", "waiterix", "--features", "aws"];
+
 /// The program, built if need be.
 pub fn binary() -> PathBuf {
     static BUILT: Once = Once::new();
@@ -18,8 +21,8 @@ pub fn binary() -> PathBuf {
     BUILT.call_once(|| {
         if !binary.exists() {
             let cargo = option_env!("CARGO").unwrap_or("cargo");
-            let status = Command::new(cargo).args(["build", "--package", "waiterix"]).status();
-            assert!(status.is_ok_and(|status| status.success()), "cargo build --package waiterix failed");
+            let status = Command::new(cargo).args(BUILD).status();
+            assert!(status.is_ok_and(|status| status.success()), "cargo build failed: {BUILD:?}");
         }
     });
     binary

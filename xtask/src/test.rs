@@ -6,6 +6,7 @@ use clap::Args;
 
 use waiterix_backends::required;
 
+use crate::backends::program::WHOLE;
 use crate::command::{Failure, cargo, step};
 use crate::{adapters, backends};
 
@@ -50,9 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     backends::program::build(runner)?;
     let fleet = backends::launch()?;
     // Documentation first, so that the last lines are the summary of everything else.
-    step("Examples in the documentation", filtered(cargo().args(["test", "--doc", "--workspace"]), options))?;
+    step("Examples in the documentation", filtered(cargo().args(["test", "--doc"]).args(WHOLE), options))?;
     let mut tests = runner.command();
-    tests.arg("--workspace").envs(fleet.variables());
+    tests.args(WHOLE).envs(fleet.variables());
     if runner == Runner::Libtest {
         // Without this it would repeat the examples above.
         tests.args(["--lib", "--bins", "--tests"]);

@@ -1,0 +1,129 @@
+//! Everything the service needs on AWS, for one test: a database, a Redis, and an account of the emulator.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+use waiterix_adapters_aws::apigateway::{ApiGatewaySettings, ConnectionsTable};
+use waiterix_backends::{Backend, Running, given, redis};
+use waiterix_contract::eventually;
+use waiterix_postgres::testing::Scratch;
+
+use crate::client::{code_in, http_client};
+
+const REGION: &str = "us-east-1";
+/// Origin of the web client.
+const SITE: &str = "https://app.example.org";
+
+/// Servers and what was prepared in them. What is of this test alone goes with it.
+#[derive(Debug)]
+pub struct Cloud {
+    database: Scratch,
+    redis: Running,
+    emulator: Url,
+    /// The emulator takes an access key of twelve digits for an account, and keeps accounts apart.
+    account: String,
+}
+
+impl Cloud {
+    /// Prepares everything an operator would: schema, bucket, verified sender, table. Nothing where a server is missing.
+    ///
+    /// # Panics
+    /// When a server that is there does not do it.
+    pub async fn prepare() -> Option<Self> {
+        let (postgres, emulator) = (given(Backend::Postgres)?, given(Backend::Aws)?);
+        let redis = redis::start(&redis::Options::default()).expect("Redis");
+        let database = Scratch::migrated(&postgres).await.expect("a database");
+        let account = format!("{:012}", RandomState::new().hash_one("account") % 1_000_000_000_000);
+        let cloud = Self { database, redis, emulator, account };
+        cloud.call("s3", Method::PUT, &cloud.bucket(), None).await;
+        let identity = json!({ "EmailIdentity": cloud.sender() });
+        cloud.call("ses", Method::POST, "v2/email/identities", Some(&identity)).await;
+        let settings = ApiGatewaySettings { table: cloud.table(), ..ApiGatewaySettings::default() };
+        ConnectionsTable::new(&cloud.sdk_config().await, &settings).create().await.expect("a table");
+        Some(cloud)
+    }
+
+    fn bucket(&self) -> String {
+        format!("pictures-{}", self.account)
+    }
+
+    fn table(&self) -> String {
+        format!("connections-{}", self.account)
+    }
+
+    fn sender(&self) -> String {
+        format!("waiterix@{}.example", self.account)
+    }
+
+    /// The Redis server, to be killed.
+    pub fn redis(&mut self) -> &mut Running {
+        &mut self.redis
+    }
+
+    /// The variables by which the service finds all of it, but for which adapters it uses.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let redis = self.redis.url();
+        vec![
+            ("DATABASE_URL", self.database.url().to_string()),
+            ("REDIS_HOST", redis.host_str().unwrap_or_default().to_owned()),
+            ("REDIS_PORT", redis.port().unwrap_or_default().to_string()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.account.clone()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_ENDPOINT_URL", self.emulator.as_str().trim_end_matches('/').to_owned()),
+            ("AWS_S3_BUCKET", self.bucket()),
+            ("SES_FROM_EMAIL", self.sender()),
+            ("SUPPORT_EMAIL", format!("support@{}.example", self.account)),
+            ("WEBSOCKET_CONNECTIONS_TABLE", self.table()),
+            ("FRONTEND_URL", SITE.to_owned()),
+            ("SESSION_SECRET", "the secret of this very test".to_owned()),
+        ]
+    }
+
+    /// The mails to an address, oldest first.
+    pub async fn mails_to(&self, address: &str) -> Vec<Value> {
+        let mut url = self.emulator.join("/_ministack/ses/messages").expect("a URL");
+        url.query_pairs_mut().append_pair("account", &self.account);
+        let answer = http_client().build().expect("a client").get(url).send().await.expect("an answer");
+        let all: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
+        let of_account = all["messages"][&self.account].as_array().cloned().unwrap_or_default();
+        of_account.into_iter().filter(|mail| mail["To"] == json!([address])).collect()
+    }
+
+    /// The newest sign-in code that was mailed to an address.
+    pub async fn code_for(&self, address: &str) -> String {
+        let newest = async || {
+            let mails = self.mails_to(address).await;
+            mails.iter().rev().find_map(|mail| code_in(mail["BodyText"].as_str()?))
+        };
+        eventually(Duration::from_secs(10), "a code is mailed", async || newest().await.is_some()).await;
+        newest().await.expect("a code")
+    }
+
+    async fn sdk_config(&self) -> SdkConfig {
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(self.emulator.as_str())
+            .credentials_provider(Credentials::new(self.account.as_str(), "secret", None, None, "test"))
+            .load()
+            .await
+    }
+
+    async fn call(&self, service: &str, method: Method, path: &str, body: Option<&Value>) {
+        let url = self.emulator.join(path).expect("a path");
+        let signed = format!("Credential={}/20260101/{REGION}/{service}/aws4_request", self.account);
+        let mut request = http_client().build().expect("a client").request(method, url);
+        request = request.header("authorization", format!("AWS4-HMAC-SHA256 {signed}"));
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{service} {path}: {}", answer.status());
+    }
+}
