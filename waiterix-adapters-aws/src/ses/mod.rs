@@ -28,7 +28,8 @@ use aws_sdk_sesv2::config;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
 use aws_sdk_sesv2::types::{
-    Body, Content, Destination, EmailContent, Message, MessageTag, SuppressionListReason,
+    Body, Content, Destination, EmailContent, Message, MessageTag, SuppressionAttributes,
+    SuppressionListReason,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -300,7 +301,7 @@ fn faults_of(account: &GetAccountOutput) -> Vec<&'static str> {
     }) {
         faults.push("the quota of these 24 hours is nearly used up");
     }
-    let reasons = account.suppression_attributes().map(|attributes| attributes.suppressed_reasons());
+    let reasons = account.suppression_attributes().map(SuppressionAttributes::suppressed_reasons);
     if [SuppressionListReason::Bounce, SuppressionListReason::Complaint]
         .iter()
         .any(|reason| !reasons.unwrap_or_default().contains(reason))
