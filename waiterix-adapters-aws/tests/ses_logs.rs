@@ -111,6 +111,11 @@ async fn g037_the_log_names_mails_by_ids_and_digests_and_holds_neither_address_n
     for said in [
         message_id.as_str(),
         "kind=\"sign-in-code\"",
+        "outcome=\"rejected\"",
+        "outcome=\"denied\"",
+        "outcome=\"unknown\"",
+        "outcome=\"suppressed\"",
+        "outcome=\"retry later\"",
         "recipient=",
         "SES_CONFIGURATION_SET is not set",
         "sandbox",
