@@ -109,8 +109,8 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             said(ErrorKind::Invalid, Retry::No, operation, "the request cannot be sent")
         }
-        // Credentials that cannot be had are a dispatch failure of no kind; a connection that ends in the middle of an
-        // answer is one of `other` kind, but transient.
+        // Credentials that cannot be had are a dispatch failure of neither kind; an answer that was cut off is one of
+        // another kind that the client calls transient.
         SdkError::DispatchFailure(failure) if !failure.is_io() && failure.as_other().is_none() => {
             said(ErrorKind::Denied, Retry::No, operation, "no credentials, or the request cannot be signed")
         }

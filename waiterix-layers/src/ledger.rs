@@ -74,6 +74,8 @@ struct Record {
     content: String,
     /// When the attempt began, in milliseconds since the Unix epoch.
     since_ms: i64,
+    /// The number of the sender among all that ever tried this id: no two have one.
+    sender: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +87,11 @@ enum State {
     Unknown,
 }
 
-/// What another sender's record says about a mail.
+/// What a record that is there says about a mail.
 enum Finding {
     Answer(Outcome),
+    /// It is this sender's own; only the answer to its making was lost.
+    Own,
     /// It was certainly not sent by that attempt.
     Free,
     /// It is being sent; the sender is taken for dead after this time.
@@ -102,31 +106,44 @@ impl LedgeredMailer {
         Self { inner, ledger, clock }
     }
 
-    /// Begins an attempt, unless there is one of this number.
-    async fn begin(&self, key: &str, record: &Record) -> Result<bool> {
-        self.ledger.temp_set_if_absent(key, &json(record)?, REMEMBERED).await.map_err(closed)
+    /// Begins an attempt, or finds what is known of the one that was begun under this key. `None` where it ended in
+    /// between.
+    async fn begin(&self, key: &str, record: &Record) -> Result<Option<Finding>> {
+        match self.ledger.temp_set_if_absent(key, &json(record)?, REMEMBERED).await {
+            Ok(true) => Ok(Some(Finding::Own)),
+            Ok(false) => self.look(key, record).await,
+            // It may have been made all the same, and then nobody else may send.
+            Err(error) if is_ambiguous(&error) => match self.look(key, record).await {
+                Ok(Some(Finding::Own)) => Ok(Some(Finding::Own)),
+                _ => Err(closed(error)),
+            },
+            Err(error) => Err(closed(error)),
+        }
     }
 
-    /// What another sender's record says. `None` where it is gone by now.
-    async fn look(&self, key: &str, content: &str) -> Result<Option<Finding>> {
-        let record = match self.ledger.temp_get(key).await {
+    /// What the record under a key says to the sender of another one.
+    async fn look(&self, key: &str, own: &Record) -> Result<Option<Finding>> {
+        let found = match self.ledger.temp_get(key).await {
             Ok(None) => return Ok(None),
             Ok(Some(value)) => serde_json::from_value::<Record>(value).ok(),
             Err(error) if error.kind() == ErrorKind::Corrupt => None,
             Err(error) => return Err(closed(error)),
         };
-        let Some(record) = record else {
+        let Some(found) = found else {
             tracing::error!(key, "a record of the mail ledger cannot be understood");
             return Ok(Some(Finding::Answer(Outcome::Unknown)));
         };
-        Ok(Some(record.finding(content, self.clock.now())))
+        if found == *own {
+            return Ok(Some(Finding::Own));
+        }
+        Ok(Some(found.finding(&own.content, self.clock.now())))
     }
 
     /// Sends a mail whose attempt has begun, and writes down what became of it.
     async fn deliver(&self, mail: &Mail, key: &str, record: Record) -> Result<Outcome> {
         let answer = match self.inner.send(mail).await {
             // The contract has no such errors; from a mailer that breaks it they must not pass for `not taken`.
-            Err(error) if error.kind() == ErrorKind::Timeout || error.retry_advice() == Retry::Ambiguous => {
+            Err(error) if is_ambiguous(&error) => {
                 tracing::warn!(key, %error, "whether the mail was taken is not known");
                 Ok(Outcome::Unknown)
             }
@@ -188,6 +205,11 @@ impl Record {
     }
 }
 
+/// Whether what was asked for may have been done in spite of the error.
+fn is_ambiguous(error: &Error) -> bool {
+    error.kind() == ErrorKind::Timeout || error.retry_advice() == Retry::Ambiguous
+}
+
 fn other_content() -> Outcome {
     Outcome::Rejected { reason: "another mail was sent under this id".to_owned() }
 }
@@ -224,16 +246,16 @@ impl Mailer for LedgeredMailer {
             return Ok(Outcome::Rejected { reason: fault.to_owned() });
         }
         let (id, content) = (format!("{:x}", Sha256::digest(mail.id.as_str())), digest(mail));
+        let sender =
+            self.ledger.temp_count(&format!("mail:{id}"), FAILURE_REMEMBERED).await.map_err(closed)?;
         let patient_until = Instant::now() + PATIENCE;
         let (mut attempt, mut pause) = (1, PAUSE);
         loop {
             let key = format!("mail:{id}:{attempt}");
             let since_ms = self.clock.now().as_millis();
-            let record = Record { state: State::Sending, content: content.clone(), since_ms };
-            if self.begin(&key, &record).await? {
-                return self.deliver(mail, &key, record).await;
-            }
-            let left = match self.look(&key, &content).await? {
+            let record = Record { state: State::Sending, content: content.clone(), since_ms, sender };
+            let left = match self.begin(&key, &record).await? {
+                Some(Finding::Own) => return self.deliver(mail, &key, record).await,
                 Some(Finding::Answer(outcome)) => return Ok(outcome),
                 Some(Finding::Free) if attempt == MAX_ATTEMPTS => {
                     return Ok(Outcome::Rejected { reason: "refused too often under this id".to_owned() });

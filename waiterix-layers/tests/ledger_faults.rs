@@ -85,6 +85,17 @@ fn down() -> Error {
     Error::new(ErrorKind::Unavailable, "session.temp").retry(Retry::Ambiguous)
 }
 
+/// A ledger that gives every sender a number and expects nothing else.
+fn ledger() -> MockLedger {
+    let mut ledger = MockLedger::new();
+    let mut senders = 0;
+    ledger.expect_temp_count().returning(move |_, _| {
+        senders += 1;
+        Ok(senders)
+    });
+    ledger
+}
+
 /// A provider that must be asked exactly as often as there are answers, in this order.
 fn provider(answers: Vec<Result<Outcome>>) -> MockProvider {
     let mut provider = MockProvider::new();
@@ -144,15 +155,56 @@ impl Mailer for Slow {
 #[tokio::test]
 async fn without_a_ledger_nothing_is_sent() {
     let mut ledger = MockLedger::new();
-    ledger.expect_temp_set_if_absent().times(1).returning(|_, _, _| Err(down()));
+    ledger.expect_temp_count().times(1).returning(|_, _| Err(down()));
     let error = with(provider(vec![]), ledger, &Arc::default()).send(&mail()).await.unwrap_err();
     assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe));
 
-    let mut ledger = MockLedger::new();
+    let mut ledger = self::ledger();
+    let refused = || Error::new(ErrorKind::Denied, "session.temp_set_if_absent");
+    ledger.expect_temp_set_if_absent().times(1).returning(move |_, _, _| Err(refused()));
+    let error = with(provider(vec![]), ledger, &Arc::default()).send(&mail()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe));
+
+    let mut ledger = self::ledger();
     ledger.expect_temp_set_if_absent().times(1).returning(|_, _, _| Ok(false));
     ledger.expect_temp_get().times(1).returning(|_| Err(down()));
     let error = with(provider(vec![]), ledger, &Arc::default()).send(&mail()).await.unwrap_err();
     assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe));
+}
+
+/// A ledger that keeps one record, and sends the first answer to its making astray.
+fn astray(first_answer: impl Fn() -> Result<bool> + Send + 'static, is_kept: bool) -> MockLedger {
+    let kept: Arc<Mutex<Option<Value>>> = Arc::default();
+    let mut ledger = ledger();
+    let keeps = kept.clone();
+    ledger.expect_temp_set_if_absent().returning(move |_, value, _| {
+        let mut kept = keeps.lock().unwrap();
+        if kept.is_some() {
+            return Ok(false);
+        }
+        *kept = is_kept.then(|| value.clone());
+        first_answer()
+    });
+    let keeps = kept.clone();
+    ledger.expect_temp_set().returning(move |_, value, _| {
+        *keeps.lock().unwrap() = Some(value.clone());
+        Ok(())
+    });
+    ledger.expect_temp_get().returning(move |_| Ok(kept.lock().unwrap().clone()));
+    ledger
+}
+
+#[tokio::test]
+async fn a_sender_knows_its_own_record_when_the_answer_to_its_making_was_lost() {
+    // The second is what a session store says that asked again by itself.
+    let answers: [fn() -> Result<bool>; 2] = [|| Err(down()), || Ok(false)];
+    for answer in answers {
+        let mailer = with(provider(vec![Ok(accepted("1"))]), astray(answer, true), &Arc::default());
+        assert_eq!(mailer.send(&mail()).await.unwrap(), accepted("1"));
+        assert_eq!(mailer.send(&mail()).await.unwrap(), duplicate("1"));
+    }
+    let mailer = with(provider(vec![]), astray(|| Err(down()), false), &Arc::default());
+    assert_eq!(mailer.send(&mail()).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -162,7 +214,7 @@ async fn a_record_that_cannot_be_understood_may_be_of_a_mail_that_was_sent() {
         Ok(Some(json!(7))),
         Err(ErrorKind::Corrupt),
     ] {
-        let mut ledger = MockLedger::new();
+        let mut ledger = ledger();
         ledger.expect_temp_set_if_absent().returning(|_, _, _| Ok(false));
         let answer = answer.map_err(|kind| Error::new(kind, "session.temp_get"));
         ledger.expect_temp_get().times(1).return_once(move |_| answer);
@@ -175,7 +227,7 @@ async fn a_record_that_cannot_be_understood_may_be_of_a_mail_that_was_sent() {
 async fn what_cannot_be_written_down_is_still_accepted_and_never_sent_again() {
     let clock = Arc::new(ManualClock::default());
     let kept: Arc<Mutex<Option<Value>>> = Arc::default();
-    let mut ledger = MockLedger::new();
+    let mut ledger = self::ledger();
     let keeps = kept.clone();
     ledger.expect_temp_set_if_absent().returning(move |_, value, _| {
         let mut kept = keeps.lock().unwrap();
@@ -198,7 +250,7 @@ async fn what_cannot_be_written_down_is_still_accepted_and_never_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_became_of_a_mail_is_written_at_the_second_or_third_try() {
-    let mut ledger = MockLedger::new();
+    let mut ledger = self::ledger();
     ledger.expect_temp_set_if_absent().returning(|_, _, _| Ok(true));
     let mut fails = 2;
     ledger.expect_temp_set().times(3).returning(move |_, value, ttl| {
@@ -379,6 +431,10 @@ async fn m13_records_hold_neither_address_nor_content() {
         ..mail()
     };
     let mut ledger = MockLedger::new();
+    ledger.expect_temp_count().times(1).returning(|key, _| {
+        assert!(key.starts_with("mail:") && is_temp_key(key) && !key.contains("receipt"), "{key}");
+        Ok(1)
+    });
     let check = |key: &str, value: &Value| {
         assert!(key.starts_with("mail:") && is_temp_key(key), "{key}");
         let written = format!("{key}{value}");

@@ -9,6 +9,9 @@
 //! - **Nothing is rendered here.** SES accepts a template that lacks data and sends nothing, so the mail arrives
 //!   complete.
 //!
+//! It needs the permissions `ses:SendEmail`, `ses:GetSuppressedDestination`, `ses:PutSuppressedDestination`,
+//! `ses:DeleteSuppressedDestination` and `ses:GetAccount`.
+//!
 //! Logs name a mail by its kind, its provider's id and digests: no address, no subject, no content. Only `trace` of the
 //! SDK itself shows requests.
 
@@ -28,7 +31,8 @@ use aws_sdk_sesv2::config;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
 use aws_sdk_sesv2::types::{
-    Body, Content, Destination, EmailContent, Message, MessageTag, SuppressionListReason,
+    Body, Content, Destination, EmailContent, Message, MessageTag, SuppressionAttributes,
+    SuppressionListReason,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -115,13 +119,13 @@ impl SesMailer {
                     Outcome::Accepted { message_id }
                 }
                 None => {
-                    warn(mail, "an answer without a message id");
+                    warn(mail, "unknown", "an answer without a message id");
                     Outcome::Unknown
                 }
             }),
             Err(error) => {
                 let refusal = refusal::of(&error, departure.has_happened(), &self.settings);
-                warn(mail, refusal.reason);
+                warn(mail, word(&refusal.answer), refusal.reason);
                 refusal.answer
             }
         }
@@ -177,14 +181,27 @@ fn recipient(mail: &Mail) -> String {
     digest
 }
 
-fn warn(mail: &Mail, reason: &'static str) {
+fn warn(mail: &Mail, outcome: &'static str, reason: &'static str) {
     tracing::warn!(
+        outcome,
+        reason,
         kind = mail.kind.as_str(),
         mail = name(mail),
         recipient = recipient(mail),
-        reason,
-        "mail not taken by SES for certain"
+        "mail not sent, or not for certain"
     );
+}
+
+const fn word(answer: &Result<Outcome>) -> &'static str {
+    match answer {
+        Ok(Outcome::Accepted { .. }) => "accepted",
+        Ok(Outcome::Duplicate { .. }) => "duplicate",
+        Ok(Outcome::Suppressed) => "suppressed",
+        Ok(Outcome::Rejected { .. }) => "rejected",
+        Ok(Outcome::RetryLater { .. }) => "retry later",
+        Ok(Outcome::Unknown) => "unknown",
+        Err(error) => error.kind().as_str(),
+    }
 }
 
 /// Notes that a request leaves: before that moment nothing can have reached SES.
@@ -227,12 +244,12 @@ impl Mailer for SesMailer {
         };
         match self.is_listed(&to, "ses.send.is_suppressed").await {
             Ok(true) => {
-                warn(mail, "the recipient is on the suppression list");
+                warn(mail, "suppressed", "the recipient is on the suppression list");
                 return Ok(Outcome::Suppressed);
             }
             Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::Throttled => {
-                warn(mail, "the suppression list takes no more questions at this rate");
+                warn(mail, "retry later", "the suppression list takes no more questions at this rate");
                 return Ok(Outcome::RetryLater { after: None });
             }
             Err(error) => return Err(refusal::certainly_not_sent(error)),
@@ -300,7 +317,7 @@ fn faults_of(account: &GetAccountOutput) -> Vec<&'static str> {
     }) {
         faults.push("the quota of these 24 hours is nearly used up");
     }
-    let reasons = account.suppression_attributes().map(|attributes| attributes.suppressed_reasons());
+    let reasons = account.suppression_attributes().map(SuppressionAttributes::suppressed_reasons);
     if [SuppressionListReason::Bounce, SuppressionListReason::Complaint]
         .iter()
         .any(|reason| !reasons.unwrap_or_default().contains(reason))

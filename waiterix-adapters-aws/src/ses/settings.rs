@@ -21,7 +21,8 @@ impl SesSettings {
     #[must_use]
     pub fn read(vars: &mut Vars<'_>) -> Self {
         let from = vars.required("SES_FROM_EMAIL", "SES sends from a verified address");
-        if !from.is_empty() && !(is_address(&from) && from.is_ascii()) {
+        let is_fit = is_address(&from) && from.is_ascii();
+        if !from.is_empty() && !is_fit {
             vars.problem("SES_FROM_EMAIL", "must be an address of ASCII characters and nothing around it");
         }
         let configuration_set = vars.text("SES_CONFIGURATION_SET");

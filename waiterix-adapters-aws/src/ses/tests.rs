@@ -2,13 +2,13 @@
 //! operator is warned of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{SharedCredentialsProvider, error::CredentialsError};
-use aws_sdk_sesv2::types::{SendQuota, SuppressionAttributes};
-use std::time::Duration;
+use aws_sdk_sesv2::types::SendQuota;
 use tokio::net::TcpListener;
 use waiterix_ports::{MailId, MailKind, Retry};
 
