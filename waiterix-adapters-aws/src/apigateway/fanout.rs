@@ -168,7 +168,7 @@ impl ApiGatewayNotifier {
         let (slots, deadline, found) = (&self.slots(), self.deadline(), Found::default());
         let closings = self.chosen(choice, &found).map_ok(|seat| async move {
             let ended = self.gateway.call(&seat, &Call::Close, slots, deadline).await;
-            self.leave(self.register.delete(&seat.id, seat.connected_at).await).await?;
+            self.leave(self.register.delete(&seat.id, seat.made.as_deref()).await).await?;
             match ended {
                 Ended::Done | Ended::Gone => Ok(()),
                 // It is not there yet, and will be nobody's when it is.

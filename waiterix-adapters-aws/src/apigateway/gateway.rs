@@ -154,7 +154,7 @@ impl Gateway {
 
     /// How long a connection is still not taken for gone; `None` once it may be.
     fn rest_of_grace(&self, seat: &Seat) -> Option<Duration> {
-        let age_ms = self.clock.now().as_millis() - seat.connected_at?.as_millis();
+        let age_ms = self.clock.now().as_millis() - seat.connected_at()?.as_millis();
         let grace_ms = i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
         let rest_ms = u64::try_from(grace_ms.saturating_sub(age_ms)).ok().filter(|rest| *rest > 0)?;
         // A clock that is ahead of ours does not make a connection young for ever.

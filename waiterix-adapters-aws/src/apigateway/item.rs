@@ -99,8 +99,8 @@ pub(super) fn of(connection: &Connection, endpoint: &str) -> Item {
 pub(super) struct Seat {
     pub(super) id: ConnectionId,
     pub(super) endpoint: String,
-    /// Unknown where an item holds nonsense, which is then an old one.
-    pub(super) connected_at: Option<Timestamp>,
+    /// When it was made, as it is written in the item.
+    pub(super) made: Option<String>,
 }
 
 impl Seat {
@@ -109,8 +109,13 @@ impl Seat {
         Some(Self {
             id: ConnectionId::new(text_of(item, CONNECTION_ID)?),
             endpoint: text_of(item, ENDPOINT).unwrap_or_default().to_owned(),
-            connected_at: text_of(item, CONNECTED_AT).and_then(Timestamp::parse),
+            made: text_of(item, CONNECTED_AT).map(str::to_owned),
         })
+    }
+
+    /// When it was made; unknown where the item holds nonsense, which is then an old one.
+    pub(super) fn connected_at(&self) -> Option<Timestamp> {
+        self.made.as_deref().and_then(Timestamp::parse)
     }
 }
 

@@ -97,7 +97,7 @@ impl ApiGatewayNotifier {
 
     /// Forgets a connection that the gateway does not know any more.
     async fn forget(&self, seat: &Seat) {
-        let forgotten = self.register.delete(&seat.id, seat.connected_at).await;
+        let forgotten = self.register.delete(&seat.id, seat.made.as_deref()).await;
         if let Err(error) = self.leave(forgotten).await {
             // It is found gone again next time, and expires.
             tracing::debug!(%error, "a gone connection could not be forgotten");

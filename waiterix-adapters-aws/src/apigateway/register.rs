@@ -78,23 +78,19 @@ impl Register {
         Ok(items)
     }
 
-    /// Deletes an item; answers what it was. With `connected_at` only the connection made then is meant.
-    pub(super) async fn delete(
-        &self,
-        id: &ConnectionId,
-        connected_at: Option<Timestamp>,
-    ) -> Result<Option<Item>> {
+    /// Deletes an item; answers what it was. With `made` only the connection made then is meant.
+    pub(super) async fn delete(&self, id: &ConnectionId, made: Option<&str>) -> Result<Option<Item>> {
         let mut delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(id.as_str())))
             .return_values(ReturnValue::AllOld);
-        if let Some(at) = connected_at {
+        if let Some(made) = made {
             delete = delete
                 .condition_expression("#at = :at")
                 .expression_attribute_names("#at", CONNECTED_AT)
-                .expression_attribute_values(":at", text(at.to_string()));
+                .expression_attribute_values(":at", text(made));
         }
         match delete.send().await {
             Ok(output) => Ok(output.attributes),

@@ -24,7 +24,7 @@ impl ApiGatewayNotifier {
         if self.enter(&room, connection.id.as_str()).await? || !room.holds_all {
             return Ok(());
         }
-        self.register.delete(&connection.id, Some(connection.connected_at)).await?;
+        self.register.delete(&connection.id, Some(&connection.connected_at.to_string())).await?;
         let error = Error::new(ErrorKind::Throttled, OPERATION).retry(Retry::Safe);
         Err(error.with("fault", "too many connections of one session"))
     }
@@ -77,7 +77,7 @@ impl ApiGatewayNotifier {
                 None => leaving.push(id),
                 Some(seat) if room.holds_all => doubtful.push(seat),
                 Some(seat) => {
-                    if seat.connected_at.is_none_or(|at| at < now.plus_seconds(-LAG_S)) {
+                    if seat.connected_at().is_none_or(|at| at < now.plus_seconds(-LAG_S)) {
                         leaving.push(id);
                     }
                 }
@@ -94,7 +94,7 @@ impl ApiGatewayNotifier {
             .collect()
             .await;
         for seat in gone {
-            self.register.delete(&seat.id, seat.connected_at).await?;
+            self.register.delete(&seat.id, seat.made.as_deref()).await?;
             leaving.push(seat.id.as_str().to_owned());
         }
         Ok(leaving)

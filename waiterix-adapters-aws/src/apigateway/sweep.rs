@@ -73,7 +73,7 @@ fn verdict(item: &Item, made_before: Timestamp, now: Timestamp) -> Verdict {
         return Verdict::Keep;
     }
     match Seat::read(item) {
-        Some(seat) if expired || seat.connected_at.is_some_and(|at| at < made_before) => {
+        Some(seat) if expired || seat.connected_at().is_some_and(|at| at < made_before) => {
             Verdict::Old(seat.id.as_str().to_owned())
         }
         Some(seat) => Verdict::Ask(seat),

@@ -1,5 +1,7 @@
 //! Gateways on a bad day: gone connections that are not gone, refusals, silence, outages, addresses that are not ours.
 
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -300,4 +302,59 @@ async fn nothing_is_asked_of_any_server_when_a_notifier_is_opened() {
     assert!(format!("{notifier:?}").contains("waiterix-connections"));
     assert!(notifier.check().await.is_err(), "its table is deleted");
     assert!(proxy.accepted() > 0);
+}
+
+/// Keeps every event that is worth logging, of the SDK as well.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn neither_connection_ids_nor_what_is_told_are_logged() {
+    let Some(server) = given(Backend::Aws) else { return };
+    let world = World::at(&server).await;
+    let (log, id) = (Log::default(), "CONNECTION-ID");
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let _line = world.connected(id, guest("TRACKING-1")).await;
+    for status in [403, 429, 500, 410] {
+        world.gateway.spoil(id, Fault::Status(status, 99));
+        let told = message(r#"{"secret":"PAYLOAD"}"#);
+        let audience = crate::connections::session("TRACKING-1");
+        assert_eq!(world.notifier.publish(&audience, &told).await.unwrap().delivered, 0, "{status}");
+    }
+    let log = log.0.lock().unwrap().clone();
+    assert_eq!(log.matches("not delivered").count(), 3, "failures are seen: {log}");
+    for word in [id, "TRACKING-1", "PAYLOAD", "not a secret"] {
+        assert!(!log.contains(word), "{word} in {log}");
+    }
 }

@@ -142,6 +142,12 @@ async fn items_of_the_old_service_are_heard_until_they_cannot_live_any_more() {
     assert_eq!(world.notifier.publish(&chefs(), &message("a")).await.unwrap(), delivered(1));
     assert_eq!(world.notifier.publish(&session("s"), &message("b")).await.unwrap(), delivered(1));
     assert_eq!((texts(&mut kitchen), texts(&mut phone)), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    let mut gone = world.old_item("gone", "chef", None, now);
+    let written_otherwise = now.plus_seconds(-1800).to_string().replace(".000Z", "+00:00");
+    gone.insert("connectedAt".to_owned(), AttributeValue::S(written_otherwise));
+    world.table.put(gone).await;
+    let expected = Delivery { targeted: 2, delivered: 1, gone: 1, failed: 0 };
+    assert_eq!(world.notifier.publish(&chefs(), &message("c")).await.unwrap(), expected);
     let (_nobody, _odd) = (world.gateway.line("nobody"), world.gateway.line("odd"));
     assert_eq!(world.notifier.sweep(now.plus_seconds(-2 * 3600)).await.unwrap(), 1, "the dead one");
     world.notifier.disconnect(&ConnectionId::new("phone")).await.unwrap();
