@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use waiterix_adapters_local::memory::MemorySessionStore;
 use waiterix_adapters_local::sqlite::{SqliteSessionStore, SqliteStore};
+use waiterix_contract::session::differential::{self, Time};
 use waiterix_contract::{Fixture, ManualClock};
 use waiterix_ports::{Clock, ErrorKind, Session, SessionId, SessionStore};
 
@@ -122,4 +124,29 @@ async fn two_handles_on_one_file_see_each_other() {
         let counter = if expected % 2 == 0 { &one } else { &other };
         assert_eq!(counter.temp_count("shared", HOUR).await.unwrap(), expected);
     }
+}
+
+/// Runs the same random steps against memory and SQLite, with time passing.
+#[allow(clippy::print_stderr, reason = "a failed run is repeated by its seed")]
+async fn agree(seed: u64, steps: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let sqlite = SqliteSessionStore::open(folder.path().join("sessions.db"), clock.clone()).await.unwrap();
+    let stores: [(&str, Arc<dyn SessionStore>); 2] =
+        [("memory", Arc::new(MemorySessionStore::new(clock.clone()))), ("sqlite", Arc::new(sqlite))];
+    eprintln!("seed {seed}");
+    let tally = differential::run(&stores, Time::Manual(clock), seed, steps).await;
+    eprintln!("{tally:?}");
+    let least = [tally.created, tally.updated, tally.conflicts, tally.touched, tally.ended, tally.taken];
+    assert!(least.into_iter().all(|count| count > steps / 200) && tally.invalid > 0, "{tally:?}");
+}
+
+#[test]
+fn sqlite_agrees_with_memory_on_random_steps_of_one_seed() {
+    waiterix_contract::run(|| agree(20_250_131, 3_000));
+}
+
+#[test]
+fn sqlite_agrees_with_memory_on_random_steps_of_another_seed() {
+    waiterix_contract::run(|| agree(7, 3_000));
 }

@@ -46,6 +46,7 @@ pub(super) struct Reply<T> {
 pub(super) struct Link {
     client: Client,
     config: AsyncConnectionConfig,
+    database: u8,
     clock: Arc<dyn Clock>,
     current: Mutex<(u64, Option<Line>)>,
 }
@@ -81,8 +82,7 @@ impl Link {
         } else {
             ConnectionAddr::Tcp(host, port)
         };
-        let mut login =
-            RedisConnectionInfo::default().set_db(i64::from(settings.database)).set_skip_set_lib_name();
+        let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(password) = &settings.password {
             login = login.set_password(Secret::reveal(password));
         }
@@ -113,7 +113,7 @@ impl Link {
             .set_connection_timeout(Some(settings.connect_timeout))
             .set_response_timeout(Some(settings.command_timeout))
             .set_pipeline_buffer_size(WAITING);
-        Ok(Self { client, config, clock, current: Mutex::new((0, None)) })
+        Ok(Self { client, config, database: settings.database, clock, current: Mutex::new((0, None)) })
     }
 
     /// Does a command.
@@ -218,9 +218,18 @@ impl Link {
             return line.clone();
         }
         let (client, config) = (self.client.clone(), self.config.clone());
-        let connecting = async move { client.get_multiplexed_async_connection_with_config(&config).await }
-            .boxed()
-            .shared();
+        let database = self.database;
+        let connecting = async move {
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            // A connection counts when its other end has answered: only then it is known to be Redis, and to let us in.
+            let mut greeting = redis::cmd(if database == 0 { "PING" } else { "SELECT" });
+            if database != 0 {
+                greeting.arg(database);
+            }
+            greeting.exec_async(&mut connection).await?;
+            Ok(connection)
+        };
+        let connecting = connecting.boxed().shared();
         let number = current.0 + 1;
         let heard = Arc::new(AtomicI64::new(self.clock.now().as_micros()));
         let line = Line { number, connecting, heard };

@@ -5,6 +5,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod differential;
 pub mod load;
 pub mod temp;
 pub mod touch;
