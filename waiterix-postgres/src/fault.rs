@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Said(sqlx::Error),
     /// No answer came in time.
     Silent,
+    /// The server follows another one and takes no writes: it was replaced as the primary.
+    Standby(sqlx::Error),
 }
 
 impl From<sqlx::Error> for Failure {
@@ -30,7 +32,7 @@ impl From<sqlx::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Said(error) => error.fmt(f),
+            Self::Said(error) | Self::Standby(error) => error.fmt(f),
             Self::Silent => f.write_str("no answer in time"),
         }
     }
@@ -48,7 +50,7 @@ pub(crate) enum Effect {
 impl Failure {
     fn refusal(&self) -> Option<&PgDatabaseError> {
         match self {
-            Self::Said(error) => error.as_database_error()?.try_downcast_ref(),
+            Self::Said(error) | Self::Standby(error) => error.as_database_error()?.try_downcast_ref(),
             Self::Silent => None,
         }
     }
@@ -58,17 +60,25 @@ impl Failure {
         self.refusal().map(PgDatabaseError::code)
     }
 
+    /// Whether the server refused a statement and lives on, so that the statement certainly had no effect.
+    fn is_refusal(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.severity() == PgSeverity::Error)
+    }
+
     /// Whether the connection is still good: the server refused a statement and waits for the next. A server that
     /// became a standby would refuse every further write, so its connections are given up.
     pub(crate) fn is_harmless(&self) -> bool {
-        self.refusal().is_some_and(|refusal| {
-            refusal.severity() == PgSeverity::Error && !is_of_the_server(refusal.code())
-        })
+        self.is_refusal() && matches!(self, Self::Said(_)) && !self.code().is_some_and(is_of_the_server)
     }
 
     /// Whether it failed only because others were at work, and certainly had no effect.
     pub(crate) fn is_passing(&self) -> bool {
         self.is_harmless() && matches!(self.code(), Some("40001" | "40P01" | "55P03"))
+    }
+
+    /// Whether the server ended a statement because its time was over.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.code() == Some("57014")
     }
 
     /// Whether a uniqueness rule stood in the way.
@@ -94,9 +104,14 @@ pub(crate) fn of(failure: &Failure, operation: &'static str, effect: Effect) -> 
             let error = Error::new(ErrorKind::Timeout, operation).with("fault", "no answer in time");
             (error.retry(Retry::Safe), false)
         }
+        Failure::Standby(_) => {
+            let error =
+                Error::new(ErrorKind::Unavailable, operation).with("fault", "the server is a standby");
+            (error.retry(Retry::Safe), true)
+        }
         Failure::Said(error) => {
             let refused = failure.refusal().map(|refusal| refused(refusal, operation));
-            (refused.unwrap_or_else(|| connect::fault::of(error, operation)), failure.is_harmless())
+            (refused.unwrap_or_else(|| connect::fault::of(error, operation)), failure.is_refusal())
         }
     };
     // What the server refused did not happen; what it was not heard about may have.

@@ -86,7 +86,7 @@ pub(crate) async fn answer(database: &Database, layout: Layout, query: &Query) -
             Ok(Answer::Labelled(rows))
         }
         Shape::Parts(_) | Shape::Labelled(_) | Shape::Counts => {
-            let row = one(database, sql, arguments, OPERATION).await?;
+            let row = one(database, Mode::Read, sql, arguments, OPERATION).await?;
             whole(&row, shape).map_err(|fault| corrupt(&fault, OPERATION).into())
         }
     }
@@ -119,13 +119,14 @@ fn gather(row: &PgRow, parts: &[&[Table]]) -> Result<Vec<Row>, Unreadable> {
 /// Runs a statement that answers with one row. The connection is free again when the row is read.
 pub(crate) async fn one(
     database: &Database,
+    mode: Mode,
     sql: SqlStr,
     arguments: PgArguments,
     operation: &'static str,
 ) -> Result<PgRow, Unanswered> {
-    let mut session = begin(database, operation).await?;
+    let mut session = begin(database, mode, operation).await?;
     let found = session.one(sql, arguments).await;
-    end(session, found).await
+    end(session, mode, found).await
 }
 
 /// Hands the first column of every row of a statement to `take`.
@@ -136,7 +137,7 @@ pub(crate) async fn each(
     operation: &'static str,
     mut take: impl FnMut(&[u8]) -> Result<(), Unreadable> + Send,
 ) -> Result<(), Unanswered> {
-    let mut session = begin(database, operation).await?;
+    let mut session = begin(database, Mode::Read, operation).await?;
     let mut unreadable = None;
     let found = session
         .each(sql, arguments, |row| {
@@ -145,17 +146,17 @@ pub(crate) async fn each(
             unreadable.is_none()
         })
         .await;
-    end(session, found).await?;
+    end(session, Mode::Read, found).await?;
     match unreadable {
         Some(fault) => Err(corrupt(&fault, operation).into()),
         None => Ok(()),
     }
 }
 
-async fn begin(database: &Database, operation: &'static str) -> Result<Session, Unanswered> {
+async fn begin(database: &Database, mode: Mode, operation: &'static str) -> Result<Session, Unanswered> {
     let mut session = Session::borrow(database, operation).await?;
     if session.needs_transaction()
-        && let Err(failure) = session.begin(Mode::Read).await
+        && let Err(failure) = session.begin(mode).await
     {
         session.recover(&failure);
         return Err(Unanswered::Statement(failure));
@@ -163,14 +164,19 @@ async fn begin(database: &Database, operation: &'static str) -> Result<Session, 
     Ok(session)
 }
 
-async fn end<T>(mut session: Session, found: Result<T, Failure>) -> Result<T, Unanswered> {
+async fn end<T>(mut session: Session, mode: Mode, found: Result<T, Failure>) -> Result<T, Unanswered> {
     let transaction = session.needs_transaction();
     match &found {
         Ok(_) if !transaction => session.release(),
-        // The answer is there; whether the transaction ends well matters only to the connection.
         Ok(_) => match session.commit().await {
             Ok(()) => session.release(),
-            Err(failure) => session.discard(&failure),
+            Err(failure) => {
+                session.recover(&failure);
+                // What was read was read, whether or not the transaction ended well.
+                if mode == Mode::Write {
+                    return Err(Unanswered::Statement(failure));
+                }
+            }
         },
         Err(failure) if !transaction => session.recover(failure),
         Err(failure) => session.abandon(failure).await,

@@ -70,7 +70,11 @@ impl Session {
 
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self, mode: Mode) -> Result<(), Failure> {
-        self.plain(mode.begin()).await
+        self.plain(mode.begin()).await.map_err(|failure| match failure {
+            // So a standby says that it cannot begin a transaction that writes.
+            Failure::Said(error) if mode == Mode::Write && is_unsupported(&error) => Failure::Standby(error),
+            failure => failure,
+        })
     }
 
     /// Makes what the transaction did lasting.
@@ -115,7 +119,7 @@ impl Session {
     /// Gives up the connection because of a failure.
     pub(crate) fn discard(self, failure: &Failure) {
         match failure {
-            Failure::Said(error) => self.lease.discard(error),
+            Failure::Said(error) | Failure::Standby(error) => self.lease.discard(error),
             Failure::Silent => {}
         }
     }
@@ -146,6 +150,10 @@ impl Session {
             Err(failure) => self.discard(&failure),
         }
     }
+}
+
+fn is_unsupported(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "0A000")
 }
 
 /// A text made by this crate, from the names of its schema and nothing else.

@@ -16,7 +16,7 @@ use crate::commit::{self, Texts, Uncommitted};
 use crate::connect::Database;
 use crate::layout::{self, Layout};
 use crate::reading::{self, Unanswered};
-use crate::session::made;
+use crate::session::{Mode, made};
 use crate::{decode, walk};
 
 const MAX_PAGE: u32 = 10_000;
@@ -82,7 +82,7 @@ impl PostgresStore {
         if let Some(layout) = self.layout.get() {
             return Ok(layout);
         }
-        let found: i64 = self.number(layout::PROBE, &[], operation).await?;
+        let found: i64 = self.number(Mode::Read, layout::PROBE, &[], operation).await?;
         let layout = Layout { has_table_of_question: found > 0 };
         self.layout.set(Some(layout));
         Ok(layout)
@@ -91,12 +91,13 @@ impl PostgresStore {
     /// The one number a statement answers with.
     async fn number(
         &self,
+        mode: Mode,
         sql: &'static str,
         arguments: &[Sought<'_>],
         operation: &'static str,
     ) -> Result<i64> {
         let arguments = reading::arguments(arguments, operation)?;
-        let row = reading::one(&self.database, sql.into_sql_str(), arguments, operation).await;
+        let row = reading::one(&self.database, mode, sql.into_sql_str(), arguments, operation).await;
         let row = row.map_err(|unanswered| unanswered.into_error(operation))?;
         row.try_get_unchecked(0).map_err(|error| Unanswered::Statement(error.into()).into_error(operation))
     }
@@ -132,7 +133,7 @@ impl PostgresStore {
         const OPERATION: &str = "store.digest";
         let (sql, arguments) = walk::digest(layout, table, range);
         let arguments = reading::arguments(&arguments, OPERATION)?;
-        let row = reading::one(&self.database, made(sql), arguments, OPERATION).await?;
+        let row = reading::one(&self.database, Mode::Read, made(sql), arguments, OPERATION).await?;
         let read = || -> sqlx::Result<(i64, String, String)> {
             Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?, row.try_get_unchecked(2)?))
         };
@@ -199,11 +200,11 @@ impl Store for PostgresStore {
     async fn forget_commits(&self, before: Timestamp, limit: u32) -> Result<u32> {
         const OPERATION: &str = "store.forget_commits";
         let arguments = [Sought::Instant(Some(before)), Sought::Number(limit.into())];
-        let forgotten = self.number(FORGET, &arguments, OPERATION).await?;
+        let forgotten = self.number(Mode::Write, FORGET, &arguments, OPERATION).await?;
         Ok(u32::try_from(forgotten).unwrap_or(limit))
     }
 
     async fn check(&self) -> Result<()> {
-        self.number("SELECT 1::bigint", &[], "store.check").await.map(drop)
+        self.number(Mode::Read, "SELECT 1::bigint", &[], "store.check").await.map(drop)
     }
 }

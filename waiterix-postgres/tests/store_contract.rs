@@ -2,26 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a fixture that cannot be made must fail")]
 
+mod stores;
+
 use std::sync::Arc;
 
 use waiterix_backends::{Backend, given};
 use waiterix_contract::{Fixture, ManualClock};
-use waiterix_domain::Secret;
 use waiterix_ports::Store;
-use waiterix_postgres::PostgresStore;
-use waiterix_postgres::connect::{Database, FixedPassword};
-use waiterix_postgres::testing::{Scratch, settings};
+use waiterix_postgres::testing::Scratch;
 
 /// A store of a fresh database, reached by way of the given kind of server.
 async fn fresh(by_way_of: Backend) -> Option<Fixture<dyn Store>> {
     let (server, way) = (given(Backend::Postgres)?, given(by_way_of)?);
     let scratch = Scratch::migrated(&server).await.unwrap();
-    let mut settings = settings(&scratch.through(&way)).unwrap();
-    settings.pooled = by_way_of == Backend::PgBouncer;
     let clock = Arc::new(ManualClock::default());
-    let password = settings.password.clone().unwrap_or_else(|| Secret::new(""));
-    let database = Database::new(settings, Arc::new(FixedPassword::new(password)), clock.clone()).unwrap();
-    let store = PostgresStore::new(database, clock.clone());
+    let store = stores::clocked(&scratch.through(&way), clock.clone(), |settings| {
+        settings.pooled = by_way_of == Backend::PgBouncer;
+    });
     Some(Fixture::new(Arc::new(store) as Arc<dyn Store>).clocked(clock).guarded(scratch))
 }
 

@@ -123,43 +123,48 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Performs a piece, or tells the first of its changes that is impossible.
     async fn piece(&mut self, piece: &Piece) -> Result<(), Trouble> {
         let views: Vec<_> = piece.groups.iter().map(Group::view).collect();
         let row = self.trial(&views).await?;
+        let mut impossible: Option<(usize, &Group, usize)> = None;
         for (column, group) in piece.groups.iter().enumerate() {
-            match group.action {
-                Action::Delete => {}
+            let missing = match group.action {
+                Action::Delete => None,
                 Action::Insert => {
                     let inserted: i64 = row.try_get_unchecked(column)?;
-                    if usize::try_from(inserted) != Ok(group.rows.len()) {
-                        self.inserted_before(group).await?;
+                    if usize::try_from(inserted) == Ok(group.rows.len()) {
+                        None
+                    } else {
+                        self.other_than_found(group).await?
                     }
                 }
-                Action::Add(_) => {
-                    if let Some(missing) = first_missing(&row, column, group)? {
-                        return Err(self.uncountable(group, missing).await?);
-                    }
-                }
-                Action::Unchanged | Action::Present | Action::Absent | Action::Update => {
-                    if let Some(missing) = first_missing(&row, column, group)? {
-                        return Err(requirement(group.places[missing]));
-                    }
+                _ => first_missing(&row, column, group)?,
+            };
+            if let Some(missing) = missing {
+                let place = group.places[missing];
+                if impossible.is_none_or(|(first, ..)| place < first) {
+                    impossible = Some((place, group, missing));
                 }
             }
         }
-        Ok(())
+        match impossible {
+            None => Ok(()),
+            Some((place, group, missing)) => Err(match group.action {
+                Action::Insert => {
+                    let rule = Violation::Unique(UniqueRule::PrimaryKey(group.table));
+                    Trouble::Refused(conflict(rule).with("change", place))
+                }
+                Action::Add(_) => self.uncountable(group, missing).await?,
+                _ => requirement(place),
+            }),
+        }
     }
 
-    /// Some keys were there: the very same row counts as done.
-    async fn inserted_before(&mut self, group: &Group) -> Result<(), Trouble> {
+    /// Some keys were there. The very same row counts as done; answers the first that is another.
+    async fn other_than_found(&mut self, group: &Group) -> Result<Option<usize>, Trouble> {
         let row = self.trial(&[group.view_as(Action::Unchanged)]).await?;
-        match first_missing(&row, 0, group)? {
-            None => Ok(()),
-            Some(missing) => {
-                let rule = Violation::Unique(UniqueRule::PrimaryKey(group.table));
-                Err(Trouble::Refused(conflict(rule).with("change", group.places[missing])))
-            }
-        }
+        first_missing(&row, 0, group)
     }
 
     /// Why a counter could not be counted up.

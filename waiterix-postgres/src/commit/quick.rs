@@ -36,23 +36,21 @@ pub(super) async fn perform(
     let done = session.one(sql, arguments).await;
     let (done, effect) = match done {
         Ok(_) if transaction => (session.commit().await, Effect::Unknown),
-        Err(failure) if transaction => {
-            if failure.is_harmless() && session.roll_back().await.is_ok() {
-                return Outcome::Surprise(Some(session));
-            }
-            (Err(failure), Effect::None)
-        }
-        done => (done.map(drop), Effect::Unknown),
+        Ok(_) => (Ok(()), Effect::Unknown),
+        // Nothing of a transaction is lasting before its end.
+        Err(failure) if transaction && failure.is_harmless() => match session.roll_back().await {
+            Ok(()) => (Err(failure), Effect::None),
+            Err(failure) => (Err(failure), Effect::None),
+        },
+        Err(failure) => (Err(failure), if transaction { Effect::None } else { Effect::Unknown }),
     };
     match done {
         Ok(()) => {
             session.release();
             Outcome::Done
         }
-        // The server's own limit of time is no surprise.
-        Err(failure) if failure.is_harmless() && failure.code() != Some("57014") => {
-            Outcome::Surprise(Some(session))
-        }
+        // The end of the time for a statement is no surprise: the next attempt would wait as long again.
+        Err(failure) if failure.is_harmless() && !failure.is_timeout() => Outcome::Surprise(Some(session)),
         Err(failure) => {
             session.recover(&failure);
             Outcome::Failed(failure, effect)

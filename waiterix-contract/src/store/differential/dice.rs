@@ -142,8 +142,10 @@ impl Dice {
                 Change::Delete(RowKey::new(table, self.id()))
             }
             78..90 => {
-                let by = self.0.random_range(-3..4);
-                Change::Add { id: self.id(), counter: self.one(Counter::ALL), by }
+                let (id, counter) = (self.id(), self.one(Counter::ALL));
+                // A counter that `invalid` drove to its limit could make a set of several changes invalid.
+                let by = if is_at_limit(rows, &id, counter) { 0 } else { self.0.random_range(-3..4) };
+                Change::Add { id, counter, by }
             }
             _ => Change::Require(self.requirement(rows)),
         }
@@ -237,6 +239,16 @@ impl Dice {
 
 fn blank(table: Table) -> Row {
     crate::store::sample::room("", table)
+}
+
+/// Whether a few more could take a counter out of 32 bits.
+fn is_at_limit(rows: &[Row], id: &str, counter: Counter) -> bool {
+    let place = counter.table().columns().iter().position(|column| column.name == counter.column());
+    let row = rows.iter().find(|row| row.table() == counter.table() && row.key() == id);
+    match row.map(Row::to_values).zip(place).map(|(values, place)| values[place].clone()) {
+        Some(Value::Int(count)) => count.unsigned_abs() > i32::MAX.unsigned_abs() - 100,
+        _ => false,
+    }
 }
 
 /// A rating of a dish has no service ratings, see the module's documentation.

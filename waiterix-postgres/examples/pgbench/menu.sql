@@ -1,0 +1,1 @@
+SELECT t.id, t.restaurant_id, t.name, t.description, t.price, t.category, t.image_url, t.spice_level, t.is_vegan, t.is_vegetarian, t.is_halal, t.is_kosher, t.allergens, t.available, t.created_at FROM public.menu_items t WHERE t.restaurant_id = 'restaurant' ORDER BY t.created_at, t.id COLLATE "C";

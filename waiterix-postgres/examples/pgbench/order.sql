@@ -1,0 +1,37 @@
+\set id random(1, 1000000000000000)
+\set a random(0, 15)
+\set b random(16, 31)
+\set c random(32, 49)
+SELECT octet_length((SELECT string_agg(r, ''::bytea) FROM (SELECT record_send(ROW(t.id, t.user_id, t.name, t.description, t.address, t.city, t.state, t.country, t.phone, t.hours, t.cover_image_url, t.default_language, t.currency_code, t.admin_password, t.security_question_1, t.security_answer_1, t.security_question_2, t.security_answer_2, t.ai_waiter_enabled, t.auto_print_orders, t.stripe_account_id, t.stripe_onboarding_complete, t.stripe_customer_id, t.paystack_subaccount_code, t.paystack_bank_code, t.paystack_account_number, t.paystack_account_name, t.paystack_onboarding_complete, t.telr_merchant_id, t.telr_api_key, t.telr_onboarding_complete, t.adyen_merchant_account, t.adyen_onboarding_complete, t.subscription_status, t.subscription_id, t.trial_ends_at, t.current_period_end, t.ai_usage_count, t.current_month_usage, t.stripe_usage_item_id, t.last_usage_reported_at, t.created_at)) AS r FROM public.restaurants t WHERE t.id = 'restaurant') s)), octet_length((SELECT string_agg(r, ''::bytea) FROM (SELECT record_send(ROW(t.id, t.restaurant_id, t.table_number, t.qr_code_url, t.created_at)) AS r FROM public.restaurant_tables t WHERE t.restaurant_id = 'restaurant' AND (t.id = 'table' OR t.table_number = 'table')) s)), octet_length((SELECT string_agg(r, ''::bytea) FROM (SELECT record_send(ROW(t.id, t.restaurant_id, t.name, t.description, t.price, t.category, t.image_url, t.spice_level, t.is_vegan, t.is_vegetarian, t.is_halal, t.is_kosher, t.allergens, t.available, t.created_at)) AS r FROM public.menu_items t WHERE t.id = ANY(ARRAY['dish-'||lpad((:a)::text,2,'0'), 'dish-'||lpad((:b)::text,2,'0'), 'dish-'||lpad((:c)::text,2,'0')]) ORDER BY t.id COLLATE "C") s)), octet_length((SELECT string_agg(r, ''::bytea) FROM (SELECT record_send(ROW(t.id, t.restaurant_id, t.order_id, t.created_at)) AS r FROM public.idempotency_keys t WHERE t.id = 'none') s)), octet_length((SELECT string_agg(r, ''::bytea) FROM (SELECT record_send(ROW(t.id, t.restaurant_id, t.table_id, t.customer_note, t.payment_method, t.payment_status, t.payment_gateway, t.stripe_payment_intent_id, t.paystack_reference, t.telr_transaction_ref, t.adyen_psp_reference, t.subtotal, t.tax, t.tip, t.total, t.status, t.allergies, t.created_at, t.updated_at, t.table_number, t.cancellation_reason)) AS r FROM public.orders t WHERE t.id = (SELECT k.order_id FROM public.idempotency_keys k WHERE k.id = 'none')) s));
+WITH record AS (INSERT INTO public.waiterix_commits (id, recorded_at) VALUES ('commit-'||:id, timestamp '2023-11-14 22:13:20')
+  ON CONFLICT (id) DO NOTHING RETURNING 1),
+g0 AS (SELECT u.n FROM unnest(
+    ARRAY['dish-'||lpad((:a)::text,2,'0'), 'dish-'||lpad((:b)::text,2,'0'), 'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY['restaurant', 'restaurant', 'restaurant']::text[],
+    ARRAY['name of '||'dish-'||lpad((:a)::text,2,'0'), 'name of '||'dish-'||lpad((:b)::text,2,'0'), 'name of '||'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY[repeat('Roasted slowly, served with what the garden gives.', 2), repeat('Roasted slowly, served with what the garden gives.', 2), repeat('Roasted slowly, served with what the garden gives.', 2)]::text[],
+    ARRAY[12.50, 12.50, 12.50]::numeric[],
+    ARRAY['category of '||'dish-'||lpad((:a)::text,2,'0'), 'category of '||'dish-'||lpad((:b)::text,2,'0'), 'category of '||'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY['public/uploads/'||'dish-'||lpad((:a)::text,2,'0'), 'public/uploads/'||'dish-'||lpad((:b)::text,2,'0'), 'public/uploads/'||'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY['spice_level of '||'dish-'||lpad((:a)::text,2,'0'), 'spice_level of '||'dish-'||lpad((:b)::text,2,'0'), 'spice_level of '||'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY[true, true, true]::boolean[],
+    ARRAY[true, true, true]::boolean[],
+    ARRAY[true, true, true]::boolean[],
+    ARRAY[true, true, true]::boolean[],
+    ARRAY['{nuts,milk}', '{nuts,milk}', '{nuts,milk}']::text[],
+    ARRAY[true, true, true]::boolean[],
+    ARRAY[timestamp '2023-11-14 22:13:20', timestamp '2023-11-14 22:13:20', timestamp '2023-11-14 22:13:20']::timestamp[]) WITH ORDINALITY AS u (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, n)
+  JOIN public.menu_items t ON t.id = u.c0 AND t.restaurant_id IS NOT DISTINCT FROM u.c1 AND t.name IS NOT DISTINCT FROM u.c2 AND t.description IS NOT DISTINCT FROM u.c3 AND t.price IS NOT DISTINCT FROM u.c4 AND t.category IS NOT DISTINCT FROM u.c5 AND t.image_url IS NOT DISTINCT FROM u.c6 AND t.spice_level IS NOT DISTINCT FROM u.c7 AND t.is_vegan IS NOT DISTINCT FROM u.c8 AND t.is_vegetarian IS NOT DISTINCT FROM u.c9 AND t.is_halal IS NOT DISTINCT FROM u.c10 AND t.is_kosher IS NOT DISTINCT FROM u.c11 AND t.allergens IS NOT DISTINCT FROM u.c12::text[] AND t.available IS NOT DISTINCT FROM u.c13 AND t.created_at IS NOT DISTINCT FROM u.c14 WHERE (SELECT count(*) FROM record) = 1 ORDER BY t.id FOR SHARE OF t),
+g1 AS (INSERT INTO public.orders (id, restaurant_id, table_id, customer_note, payment_method, payment_status, payment_gateway, stripe_payment_intent_id, paystack_reference, telr_transaction_ref, adyen_psp_reference, subtotal, tax, tip, total, status, allergies, created_at, updated_at, table_number, cancellation_reason) SELECT 'order-'||:id, 'restaurant', 'table', 'customer_note of '||'order-'||:id, 'payment_method of '||'order-'||:id, 'payment_status of '||'order-'||:id, 'payment_gateway of '||'order-'||:id, NULL, 'paystack_reference of '||'order-'||:id, 'telr_transaction_ref of '||'order-'||:id, 'adyen_psp_reference of '||'order-'||:id, 12.50, 12.50, 12.50, 12.50, 'status of '||'order-'||:id, 'allergies of '||'order-'||:id, timestamp '2023-11-14 22:13:20', timestamp '2023-11-14 22:13:20', 'table_number of '||'order-'||:id, 'cancellation_reason of '||'order-'||:id WHERE (SELECT count(*) FROM record) = 1 ON CONFLICT (id) DO NOTHING RETURNING 1),
+g2 AS (INSERT INTO public.order_items (id, order_id, menu_item_id, name, price, quantity, customer_note, allergies, position) SELECT u.c0, u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, u.c7, u.c8 FROM unnest(
+    ARRAY['line-0-'||:id, 'line-1-'||:id, 'line-2-'||:id]::text[],
+    ARRAY['order-'||:id, 'order-'||:id, 'order-'||:id]::text[],
+    ARRAY['dish-'||lpad((:a)::text,2,'0'), 'dish-'||lpad((:b)::text,2,'0'), 'dish-'||lpad((:c)::text,2,'0')]::text[],
+    ARRAY['name of '||'line-0-'||:id, 'name of '||'line-1-'||:id, 'name of '||'line-2-'||:id]::text[],
+    ARRAY[12.50, 12.50, 12.50]::numeric[],
+    ARRAY[1, 1, 1]::integer[],
+    ARRAY['customer_note of '||'line-0-'||:id, 'customer_note of '||'line-1-'||:id, 'customer_note of '||'line-2-'||:id]::text[],
+    ARRAY['allergies of '||'line-0-'||:id, 'allergies of '||'line-1-'||:id, 'allergies of '||'line-2-'||:id]::text[],
+    ARRAY[1, 1, 1]::integer[]) AS u (c0, c1, c2, c3, c4, c5, c6, c7, c8) WHERE (SELECT count(*) FROM record) = 1 ON CONFLICT (id) DO NOTHING RETURNING 1),
+g3 AS (INSERT INTO public.idempotency_keys (id, restaurant_id, order_id, created_at) SELECT 'key-'||:id, 'restaurant', 'order-'||:id, timestamp '2023-11-14 22:13:20' WHERE (SELECT count(*) FROM record) = 1 ON CONFLICT (id) DO NOTHING RETURNING 1)
+SELECT CASE WHEN (SELECT count(*) FROM record) = 0 THEN 0 WHEN (SELECT count(*) FROM g0) = 3 AND (SELECT count(*) FROM g1) = 1 AND (SELECT count(*) FROM g2) = 3 AND (SELECT count(*) FROM g3) = 1 THEN 1 ELSE ('another state' || (SELECT count(*) FROM g0))::integer END;
