@@ -35,8 +35,8 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
         .concat(),
         "waiterix-tests" => [
             inner(),
-            vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-postgres"],
-            vec!["waiterix-adapters-local", "waiterix-adapters-aws"],
+            vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-layers"],
+            vec!["waiterix-adapters-local", "waiterix-adapters-aws", "waiterix-postgres"],
         ]
         .concat(),
         "xtask" => vec!["waiterix-backends"],
@@ -167,6 +167,16 @@ fn the_default_build_contains_no_providers_code() {
     let foreign: Vec<_> =
         names.iter().filter(|name| PROVIDERS.iter().any(|prefix| name.starts_with(prefix))).collect();
     assert!(foreign.is_empty(), "the default build contains {foreign:?}");
+}
+
+#[test]
+fn the_aws_build_contains_no_code_of_the_old_providers() {
+    let names = built_with("waiterix-adapters-aws", "normal,build");
+    assert!(names.contains("aws-sdk-s3") && names.contains("redis"), "{names:?}");
+    let old = ["gcloud", "gcp", "google", "neon", "replit", "resend"];
+    let foreign: Vec<_> =
+        names.iter().filter(|name| old.iter().any(|prefix| name.starts_with(prefix))).collect();
+    assert!(foreign.is_empty(), "the AWS build contains {foreign:?}");
 }
 
 #[test]

@@ -89,6 +89,13 @@ impl Plan {
     }
 }
 
+/// A port over clients of the AWS SDK. They repeat requests themselves, with a budget, and know which: a part of an object
+/// rather than all of it. Their three attempts take 12 s at most, so the limit of a call must be longer.
+fn bounded<P: Wrap + ?Sized>(port: Arc<P>) -> Arc<P> {
+    let limits = Limits { point: Duration::from_secs(14), ..Limits::default() };
+    waiterix_layers::trace(waiterix_layers::timeout(port, limits), Arc::new(()))
+}
+
 /// A port whose calls end in time, are repeated where that is allowed, and are told of.
 fn hardened<P: Wrap + ?Sized>(port: Arc<P>) -> Arc<P> {
     let mut seed = [0; 8];
@@ -123,12 +130,12 @@ impl Prepared {
     pub(super) fn blobs(&self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the bucket")?;
         let store = S3BlobStore::open(self.config()?, settings, self.clock.clone());
-        Ok(hardened(Arc::new(store) as Arc<dyn BlobStore>))
+        Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>))
     }
 
     pub(super) fn mailer(&self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = hardened(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
+        let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
 
@@ -142,7 +149,7 @@ impl Prepared {
     pub(super) fn notifier(&self) -> Result<Arc<dyn Notifier>, String> {
         let settings = chosen(&self.plan.notifier, "the table of connections")?;
         let notifier = ApiGatewayNotifier::open(self.config()?, settings.clone(), self.clock.clone());
-        Ok(hardened(Arc::new(notifier) as Arc<dyn Notifier>))
+        Ok(bounded(Arc::new(notifier) as Arc<dyn Notifier>))
     }
 }
 
