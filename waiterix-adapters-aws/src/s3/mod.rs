@@ -1,6 +1,6 @@
 //! Objects in S3.
 //!
-//! Owner and visibility are metadata of the object, so that one request tells everything (see [`meta`]). Nothing here uses
+//! Owner and visibility are metadata of the object, so that one request tells everything. Nothing here uses
 //! object ACLs: buckets of today refuse them. A put that fits into one part is one request, a longer one is an upload in
 //! parts that becomes visible as a whole; what is held in memory is one part. Signed URLs are S3's own.
 //!

@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use url::Url;
 use waiterix_adapters_aws::s3::{Layout, S3BlobStore, S3Settings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
+use waiterix_backends::{Backend, given};
 use waiterix_contract::Fixture;
 use waiterix_ports::blob::upload_headers;
 use waiterix_ports::{BlobStore, Clock as _, SystemClock};
@@ -73,6 +74,12 @@ impl Buckets {
             call.send().await.expect("a bucket");
         }
         Self { config: config.clone(), names }
+    }
+
+    /// One bucket on the emulator, and a client without adapter.
+    pub(crate) async fn of_emulator() -> Option<(Self, Client)> {
+        let config = config(&given(Backend::Aws)?).await;
+        Some((Self::make(&config, 1).await, client(&config)))
     }
 
     pub(crate) fn name(&self, number: usize) -> &str {
