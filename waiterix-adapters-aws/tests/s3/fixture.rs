@@ -36,9 +36,9 @@ pub(crate) async fn config(endpoint: &Url) -> SdkConfig {
 /// The same with tight limits and two attempts, so that failures need not be waited for.
 pub(crate) async fn impatient(endpoint: &Url) -> SdkConfig {
     let limits = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(200))
-        .operation_attempt_timeout(Duration::from_millis(400))
-        .operation_timeout(Duration::from_secs(1));
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_millis(700))
+        .operation_timeout(Duration::from_millis(1500));
     let attempts =
         RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(5));
     config(endpoint).await.into_builder().timeout_config(limits.build()).retry_config(attempts).build()
