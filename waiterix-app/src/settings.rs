@@ -39,7 +39,7 @@ pub struct Settings {
     pub frontend_origins: Vec<String>,
     /// Public base URL of this API, if known.
     pub api_base_url: Option<Url>,
-    /// Host of the picture CDN, if there is one.
+    /// Host of the picture CDN, if there is one. Earlier ones are among the locations, so that old URLs stay recognised.
     pub cdn_domain: Option<String>,
     /// Where support requests go.
     pub support_email: String,
@@ -99,7 +99,18 @@ impl Settings {
         if let Some(url) = vars.parsed::<Url>("API_BASE_URL", "an http or https URL") {
             settings.api_base_url = Some(url);
         }
-        settings.cdn_domain = vars.text("CLOUDFRONT_DOMAIN").or(settings.cdn_domain);
+        if let Some(list) = vars.text("CLOUDFRONT_DOMAIN") {
+            let domains: Vec<String> = list.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+            if domains.iter().all(|name| is_host(name)) {
+                settings.cdn_domain = domains.first().cloned();
+                settings.locations.cdn_domains.extend(domains);
+            } else {
+                vars.problem(
+                    "CLOUDFRONT_DOMAIN",
+                    "must be host names such as cdn.example.org, separated by commas",
+                );
+            }
+        }
         if let Some(address) = vars.text("SUPPORT_EMAIL") {
             if is_address(&address) {
                 settings.support_email = address;
@@ -152,8 +163,16 @@ impl Settings {
                 self.locations.own_hosts.push(host.to_owned());
             }
         }
-        self.locations.cdn_domains.extend(self.cdn_domain.clone());
+        let known = &mut self.locations.cdn_domains;
+        known.extend(self.cdn_domain.clone().filter(|domain| !known.contains(domain)));
     }
+}
+
+/// Whether a text is a host name, with port if need be, and nothing else.
+fn is_host(text: &str) -> bool {
+    let url = format!("https://{text}/");
+    Url::parse(&url)
+        .is_ok_and(|parsed| parsed.as_str() == url && parsed.path() == "/" && parsed.username().is_empty())
 }
 
 /// An origin such as `https://app.example.org`: a trailing slash is dropped, anything more is a problem.
@@ -221,6 +240,19 @@ mod tests {
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(settings.frontend_origins, ["https://app.example.org", "http://localhost:3000"]);
         assert!(settings.locations.own_hosts.contains(&"app.example.org".to_owned()));
+    }
+
+    #[test]
+    fn the_first_cdn_delivers_and_all_are_recognised() {
+        let (settings, problems) = read(&[("CLOUDFRONT_DOMAIN", "CDN.example.org, old.example.org")]);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(settings.cdn_domain.as_deref(), Some("cdn.example.org"));
+        assert_eq!(settings.locations.cdn_domains, ["cdn.example.org", "old.example.org"]);
+        for bad in ["https://cdn.example.org", "cdn.example.org/x", "cdn.example.org,", "a b.org", "a@b.org"]
+        {
+            let (settings, problems) = read(&[("CLOUDFRONT_DOMAIN", bad)]);
+            assert_eq!((settings.cdn_domain, problems.len()), (None, 1), "{bad}");
+        }
     }
 
     #[test]

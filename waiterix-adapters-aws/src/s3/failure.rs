@@ -47,6 +47,20 @@ where
     Error::new(kind, operation).retry(retry).with("status", status).with("code", code)
 }
 
+/// What a failed look at a bucket means: here `NotFound` is the bucket, and another region is `Invalid`, so that who checks
+/// the configuration learns which of it is wrong.
+pub(super) fn bucket_failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata,
+{
+    match error {
+        SdkError::ServiceError(refusal) if (300..400).contains(&refusal.raw().status().as_u16()) => {
+            Error::new(ErrorKind::Invalid, operation).with("fault", "the bucket is in another region")
+        }
+        _ => failure(operation, error),
+    }
+}
+
 /// The result of a call.
 pub(super) fn answered<T, E>(
     operation: &'static str,

@@ -1,6 +1,6 @@
 //! Objects in S3.
 //!
-//! Owner and visibility are metadata of the object, so that one request tells everything (see [`meta`]). Nothing here uses
+//! Owner and visibility are metadata of the object, so that one request tells everything. Nothing here uses
 //! object ACLs: buckets of today refuse them. A put that fits into one part is one request, a longer one is an upload in
 //! parts that becomes visible as a whole; what is held in memory is one part. Signed URLs are S3's own.
 //!
@@ -32,14 +32,12 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use url::Url;
 use waiterix_domain::id::UserId;
 use waiterix_ports::blob::{UploadRequest, is_key};
-use waiterix_ports::{
-    BlobMeta, BlobPage, BlobStore, Clock, Download, Error, ErrorKind, PutBlob, Result, Visibility,
-};
+use waiterix_ports::{BlobMeta, BlobPage, BlobStore, Clock, Download, PutBlob, Result, Visibility};
 
 pub use settings::{Layout, S3Settings};
 pub use speech::{AudioFormat, GREETING_CACHE_CONTROL, GREETING_TYPE, Transcription, greeting_key};
 
-use failure::answered;
+use failure::{answered, bucket_failure};
 use intake::invalid;
 
 /// Sizes at which objects are handled in parts.
@@ -165,14 +163,8 @@ impl BlobStore for S3BlobStore {
     async fn check(&self) -> Result<()> {
         const OPERATION: &str = "s3.check";
         for bucket in self.layout.buckets() {
-            answered(OPERATION, self.client.head_bucket().bucket(bucket).send().await).map_err(|error| {
-                if error.kind() == ErrorKind::NotFound {
-                    // Without its bucket the store is not one; only objects can be missing.
-                    Error::new(ErrorKind::Unavailable, OPERATION).with("fault", "a bucket is not there")
-                } else {
-                    error
-                }
-            })?;
+            let call = self.client.head_bucket().bucket(bucket);
+            call.send().await.map_err(|error| bucket_failure(OPERATION, &error))?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use url::Url;
 use waiterix_adapters_aws::s3::{Layout, S3BlobStore, S3Settings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
+use waiterix_backends::{Backend, given};
 use waiterix_contract::Fixture;
 use waiterix_ports::blob::upload_headers;
 use waiterix_ports::{BlobStore, Clock as _, SystemClock};
@@ -35,9 +36,9 @@ pub(crate) async fn config(endpoint: &Url) -> SdkConfig {
 /// The same with tight limits and two attempts, so that failures need not be waited for.
 pub(crate) async fn impatient(endpoint: &Url) -> SdkConfig {
     let limits = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(200))
-        .operation_attempt_timeout(Duration::from_millis(400))
-        .operation_timeout(Duration::from_secs(1));
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_millis(700))
+        .operation_timeout(Duration::from_millis(1500));
     let attempts =
         RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(5));
     config(endpoint).await.into_builder().timeout_config(limits.build()).retry_config(attempts).build()
@@ -73,6 +74,12 @@ impl Buckets {
             call.send().await.expect("a bucket");
         }
         Self { config: config.clone(), names }
+    }
+
+    /// One bucket on the emulator, and a client without adapter.
+    pub(crate) async fn of_emulator() -> Option<(Self, Client)> {
+        let config = config(&given(Backend::Aws)?).await;
+        Some((Self::make(&config, 1).await, client(&config)))
     }
 
     pub(crate) fn name(&self, number: usize) -> &str {

@@ -82,7 +82,7 @@ async fn a_check_proves_every_bucket_and_the_credentials() {
     let mut settings = buckets.settings();
     settings.layout = Layout::Two { public: buckets.name(0).to_owned(), private: bucket_name() };
     let store = S3BlobStore::open(&config, &settings, Arc::new(SystemClock));
-    assert_eq!(store.check().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(store.check().await.unwrap_err().kind(), ErrorKind::NotFound);
     // A bucket that is not there is an outage and not a missing object.
     assert_eq!(store.get("k", None).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(store.list("", None, 10).await.unwrap_err().kind(), ErrorKind::Unavailable);

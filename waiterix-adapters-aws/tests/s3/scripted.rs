@@ -171,9 +171,9 @@ async fn refusals_are_final_and_told_apart() {
     ] {
         for (name, answer, requests) in outcomes(&[answer]).await {
             let error = answer.expect_err(name);
-            // A bucket without its name in the error cannot be told from an object, but a store that misses one is down.
+            // Whoever checks the configuration learns that it is the region.
             let expected =
-                if name == "check" && kind == ErrorKind::NotFound { ErrorKind::Unavailable } else { kind };
+                if name == "check" && kind == ErrorKind::Unavailable { ErrorKind::Invalid } else { kind };
             assert_eq!((error.kind(), error.retry_advice()), (expected, Retry::No), "{name}: {error}");
             assert_eq!(requests, 1, "{name}");
         }

@@ -1,5 +1,6 @@
 //! Pictures and other objects.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiterix_domain::picture::{self, MAX_PICTURE_BYTES, PICTURE_TYPES, UPLOAD_TTL_SECONDS};
-use waiterix_ports::blob::{BlobMeta, Download, UploadRequest, is_key};
+use waiterix_ports::blob::{BlobMeta, Download, UploadRequest, is_key, upload_headers};
 use waiterix_ports::signed_url::Permit;
 use waiterix_ports::{Error, ErrorKind};
 
@@ -52,6 +53,9 @@ struct GrantBody {
 struct Granted {
     #[serde(rename = "uploadURL")]
     upload_url: String,
+    /// Headers that the upload must have besides type and length; left out where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
 }
 
 /// Get a URL to which the browser PUTs one picture of at most 10 MB, within 15 minutes.
@@ -73,7 +77,9 @@ async fn grant(State(app): State<Shared>, headers: HeaderMap, JsonBody(body): Js
             ttl: Duration::from_secs(UPLOAD_TTL_SECONDS),
         };
         let url = app.ports.blobs.presign_upload(&request).await?;
-        Ok(Json(Granted { upload_url: url.to_string() }))
+        let headers = upload_headers(&url).into_iter();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Json(Granted { upload_url: url.to_string(), headers }))
     })
     .await
 }
