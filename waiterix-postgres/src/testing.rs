@@ -127,7 +127,7 @@ async fn execute(connection: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
 /// The template is named after what it holds, so that a changed schema gets a new one.
 fn template_name() -> String {
     let mut hash = DefaultHasher::new();
-    schema::statements(&Target::current()).hash(&mut hash);
+    schema::whole(&Target::current()).hash(&mut hash);
     format!("template_{:016x}", hash.finish())
 }
 

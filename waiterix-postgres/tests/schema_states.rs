@@ -38,6 +38,21 @@ async fn an_empty_database_gets_everything() {
 }
 
 #[tokio::test]
+async fn a_session_table_alone_is_still_a_beginning() {
+    let Some(server) = given(Backend::Postgres) else { return };
+    let scratch = Scratch::empty(&server).await.unwrap();
+    let mut connection = connect(&scratch.url()).await;
+    // The session library makes it wherever it is not there, even before the migration has run.
+    let sessions = "CREATE TABLE sessions (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL); \
+        INSERT INTO sessions VALUES ('s', '{}', now())";
+    execute(&mut connection, sessions).await;
+    let before = rows(&scratch.url()).await;
+    let migration = migrate(&scratch.url()).await;
+    assert!(migration.is_complete(), "{migration}");
+    assert_eq!(rows(&scratch.url()).await, before);
+}
+
+#[tokio::test]
 async fn every_state_becomes_the_same_schema_and_keeps_its_rows() {
     let Some(server) = given(Backend::Postgres) else { return };
     let target = catalog(&Scratch::migrated(&server).await.unwrap().url()).await;

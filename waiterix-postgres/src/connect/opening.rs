@@ -63,6 +63,8 @@ pub(super) fn options(
             ("statement_timeout", timeout.to_string().as_str()),
             // A request that was given up must not keep its locks.
             ("idle_in_transaction_session_timeout", timeout.to_string().as_str()),
+            // What the role or the database may have been given is overruled; migrations say what they want themselves.
+            ("lock_timeout", "0"),
             // The client's side of the connection cannot be told to look after an idle socket; the server's can, which
             // also keeps the address translation in between from forgetting it.
             ("tcp_keepalives_idle", "60"),

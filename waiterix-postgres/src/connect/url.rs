@@ -92,7 +92,7 @@ impl Parts {
             "options" => faults.push("options may only name an endpoint: endpoint%3Dname".to_owned()),
             "pgbouncer" if matches!(value, "true" | "false") => self.pooled = Some(value == "true"),
             name if is_printable(name) => {
-                faults.push(format!("has a parameter {name} that is not understood"))
+                faults.push(format!("has a parameter {name} that is not understood"));
             }
             _ => faults.push("has a parameter that is not understood".to_owned()),
         }

@@ -118,11 +118,11 @@ impl Catalog {
     }
 
     async fn query(connection: &mut PgConnection) -> sqlx::Result<Self> {
-        let mut catalog = Self::default();
-        catalog.server_version = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        let server_version = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
             .persistent(false)
             .fetch_one(&mut *connection)
             .await?;
+        let mut catalog = Self { server_version, ..Self::default() };
         let columns: Vec<ColumnRow> =
             sqlx::query_as(COLUMNS).persistent(false).fetch_all(&mut *connection).await?;
         for (table, column, sql_type, nullable, default, computed) in columns {

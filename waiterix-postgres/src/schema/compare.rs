@@ -251,7 +251,7 @@ impl fmt::Display for Deviation {
 pub struct Report {
     /// The server's version, e.g. 150004.
     pub server_version: i32,
-    /// Whether none of the tables is there.
+    /// Whether none of the old system's tables is there, so that nothing is missing but everything.
     pub empty: bool,
     /// What is not as it must be; nothing when all is well.
     pub deviations: Vec<Deviation>,
@@ -281,7 +281,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = (self.server_version / 10_000, self.server_version % 10_000);
         write!(f, "PostgreSQL {major}.{minor}: ")?;
-        if self.empty {
+        if self.empty && self.refusals().next().is_none() {
             return f.write_str("the database is empty; `migrate` makes the tables");
         }
         if self.is_complete() {
@@ -335,7 +335,8 @@ pub fn compare(found: &Catalog, target: &Target) -> Report {
     for name in found.tables.keys().filter(|name| target.table(name).is_none()) {
         unknown.push(format!("table {name}"));
     }
-    let empty = target.tables.iter().all(|table| !found.tables.contains_key(table.name));
+    let mut old = target.tables.iter().filter(|table| table.mandatory);
+    let empty = old.all(|table| !found.tables.contains_key(table.name));
     Report { server_version: found.server_version, empty, deviations, unknown }
 }
 
@@ -409,12 +410,9 @@ fn compare_reference(found: &TableFound, table: &str, column: &ColumnTarget) -> 
     let (parent, on_delete) = column.references?;
     let table = table.to_owned();
     let of_column = |key: &&ForeignKeyFound| key.columns == [column.name] && key.parent == parent;
-    let (name, key) = match found.foreign_keys.iter().find(|(_, key)| of_column(key)) {
-        Some(found) => found,
-        None => {
-            let column = column.name.to_owned();
-            return Some(Deviation::MissingForeignKey { table, column, parent, on_delete });
-        }
+    let Some((name, key)) = found.foreign_keys.iter().find(|(_, key)| of_column(key)) else {
+        let column = column.name.to_owned();
+        return Some(Deviation::MissingForeignKey { table, column, parent, on_delete });
     };
     let code = match on_delete {
         OnDelete::Cascade => "c",

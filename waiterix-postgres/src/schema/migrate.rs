@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use waiterix_domain::UniqueRule;
 use waiterix_ports::{Error, ErrorKind, Retry};
@@ -319,7 +320,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(|refusal| refusal.code()).is_some_and(|found| found == code)
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|found| found == code)
 }
 
 async fn execute(connection: &mut PgConnection, statement: &str) -> sqlx::Result<()> {

@@ -16,10 +16,6 @@ pub use catalog::{Catalog, ColumnFound, ForeignKeyFound, IndexFound, TableFound}
 pub use compare::{Deviation, OLDEST_SERVER, Report, compare};
 pub use duplicates::Duplicates;
 pub use migrate::{MigrateError, Migration, Progress, check, migrate};
+#[cfg(feature = "testing")]
+pub(crate) use plan::whole;
 pub use target::{ColumnTarget, IndexTarget, TableTarget, Target, rule_keys};
-
-/// The statements that make the target in an empty database.
-#[must_use]
-pub fn statements(target: &Target) -> Vec<String> {
-    plan::creation(target)
-}

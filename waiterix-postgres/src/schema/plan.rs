@@ -51,32 +51,38 @@ impl Step {
     }
 }
 
-/// The statements that make a whole new database.
-pub(super) fn creation(target: &Target) -> Vec<String> {
+/// The statements that make tables with their indexes.
+fn creation<'a>(tables: impl Iterator<Item = &'a TableTarget>, target: &Target) -> Vec<String> {
     let mut statements = Vec::new();
-    for table in &target.tables {
+    for table in tables {
         statements.push(create_table(table, target));
         statements.extend(plain_indexes(table, target));
     }
     statements
 }
 
+/// The statements that make a whole new database.
+#[cfg(feature = "testing")]
+pub(crate) fn whole(target: &Target) -> Vec<String> {
+    creation(target.tables.iter(), target)
+}
+
 /// The steps that add what a report says is missing, in an order in which each can be done.
 pub(super) fn steps(report: &Report, target: &Target) -> Vec<Step> {
-    if report.empty {
-        return vec![Step::Together { what: "make all tables".to_owned(), statements: creation(target) }];
-    }
     let mut steps = Vec::new();
+    let missing = report.deviations.iter().filter_map(|deviation| match deviation {
+        Deviation::MissingTable { table, .. } => target.table(table),
+        _ => None,
+    });
+    // All or none: half of the tables would look like a database that has lost the others.
+    let statements = creation(missing, target);
+    if !statements.is_empty() {
+        steps.push(Step::Together { what: "make the tables that are missing".to_owned(), statements });
+    }
     let mut alterations: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut afterwards = Vec::new();
     for deviation in &report.deviations {
         match deviation {
-            Deviation::MissingTable { table, .. } => {
-                let Some(table) = target.table(table) else { continue };
-                let mut statements = vec![create_table(table, target)];
-                statements.extend(plain_indexes(table, target));
-                steps.push(Step::Together { what: format!("make table {}", table.name), statements });
-            }
             Deviation::MissingColumn { table, column, .. } => {
                 let Some(column) = target.column(table, column) else { continue };
                 let addition = format!("ADD COLUMN {}", definition(table, column));
