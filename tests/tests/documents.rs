@@ -130,7 +130,7 @@ fn every_variable_is_explained_and_every_explained_variable_is_read() {
         .filter(|file| file.crate_folder().starts_with("waiterix"))
         .map(|file| SourceFile { text: file.product_code().to_owned(), ..file })
         .collect();
-    let read = r#"vars\s*\.\s*(?:text|secret|flag|parsed(?:::<[^>]*>+)?)\(\s*"([A-Z][A-Z0-9_]+)""#;
+    let read = r#"vars\s*\.\s*(?:text|secret|flag|required|parsed(?:::<[^>]*>+)?)\(\s*"([A-Z][A-Z0-9_]+)""#;
     let read: BTreeSet<String> = found(&product, read).into_iter().map(|(_, name)| name).collect();
     assert!(read.contains("SESSION_SECRET") && read.contains("LOG_LEVEL"), "{read:?}");
     let page = document("docs/configuration.md");

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+pub use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -108,8 +109,9 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             said(ErrorKind::Invalid, Retry::No, operation, "the request cannot be sent")
         }
-        // Credentials that cannot be had are a dispatch failure of neither kind.
-        SdkError::DispatchFailure(failure) if !failure.is_io() => {
+        // Credentials that cannot be had are a dispatch failure of no kind; a connection that ends in the middle of an
+        // answer is one of `other` kind, but transient.
+        SdkError::DispatchFailure(failure) if !failure.is_io() && failure.as_other().is_none() => {
             said(ErrorKind::Denied, Retry::No, operation, "no credentials, or the request cannot be signed")
         }
         SdkError::DispatchFailure(_) => {

@@ -36,6 +36,7 @@ mod record;
 pub mod session;
 pub mod store;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -140,10 +141,26 @@ impl<F> Given<F> for Option<F> {
     }
 }
 
+std::thread_local! {
+    static CASE: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// The name of the case that a fixture is being made for, where one emulator cannot judge every case and another can.
+#[must_use]
+pub fn case_now() -> Option<&'static str> {
+    CASE.get()
+}
+
 /// Runs one case and records that it passed; one that answers `false` was left out.
 #[doc(hidden)]
-pub fn run_case<F: Future<Output = bool>>(port: &str, adapter: &str, name: &str, case: impl FnOnce() -> F) {
+pub fn run_case<F: Future<Output = bool>>(
+    port: &str,
+    adapter: &str,
+    name: &'static str,
+    case: impl FnOnce() -> F,
+) {
     let record = record::Record::begin(port, adapter, name);
+    CASE.set(Some(name));
     let passed = run(case);
     record.end(passed);
 }

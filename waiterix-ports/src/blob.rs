@@ -242,8 +242,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 
     /// A URL to which anyone who has it may PUT the object.
     ///
-    /// - **B70** A PUT with exactly the signed type and length is taken; another type, a shorter or longer body, a
-    ///   changed URL or one past its end is refused, and nothing is stored.
+    /// - **B70** A PUT with exactly the signed type and length, and the [`upload_headers`] of the URL, is taken; another
+    ///   type, a shorter or longer body, a changed URL or one past its end is refused, and nothing is stored.
     /// - **B71** The query of the URL carries all of the permission: without it nothing is allowed.
     /// - **B72** A second PUT to a signed URL does not replace the object.
     ///
@@ -266,6 +266,17 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`BlobStore::get`].
     async fn check(&self) -> Result<()>;
+}
+
+/// The headers that an uploader must send to a signed URL besides type and length, because the URL says that they are part
+/// of its signature. S3 does not replace an object (**B72**) only if the uploader says so, and the signature makes them.
+#[must_use]
+pub fn upload_headers(url: &Url) -> Vec<(&'static str, &'static str)> {
+    let is_conditional = url.query_pairs().any(|(name, value)| {
+        name.eq_ignore_ascii_case("X-Amz-SignedHeaders")
+            && value.split(';').any(|header| header == "if-none-match")
+    });
+    if is_conditional { vec![("if-none-match", "*")] } else { Vec::new() }
 }
 
 /// The largest object in bytes.

@@ -1,1 +1,18 @@
 //! PostgreSQL mechanics that the RDS and Neon adapters share.
+
+mod bind;
+mod commit;
+pub mod connect;
+mod decode;
+mod fault;
+mod layout;
+mod queries;
+mod reading;
+pub mod schema;
+mod session;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod walk;
+
+pub use store::PostgresStore;

@@ -20,6 +20,12 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Load a realistic restaurant into the data folder: menu with pictures, tables with QR codes, past orders.
     Demo(Demo),
+    /// Ask every configured dependency whether it works, and say what is wrong and how to mend it.
+    Doctor(Doctor),
+    /// Look at the schema of the PostgreSQL database that is configured, or complete it.
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Schema(Schema),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -54,4 +60,25 @@ pub(crate) struct Demo {
     /// Address under which guests reach the service; it goes into the QR codes.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) site: Url,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Folder for everything the local adapters keep; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub(crate) data: PathBuf,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The database is named by the same variables as for serving: `DATABASE_URL`, or `DB_HOST` and so on.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Schema {
+    /// Compare the schema with what it must be. Reads only; fails if something is missing or different.
+    Check,
+    /// Add what is missing, whichever state the database is in. Takes nothing away, can be run again at any time and
+    /// while the service runs; needs a direct connection, not a pooler.
+    Migrate,
 }

@@ -4,8 +4,11 @@ mod banner;
 mod command;
 mod compose;
 mod demo;
+mod doctor;
 mod environment;
 mod logging;
+#[cfg(feature = "aws")]
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -18,6 +21,9 @@ fn main() -> ExitCode {
     let outcome = match given.command.unwrap_or_default() {
         Command::Serve(options) => serve::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+        #[cfg(feature = "aws")]
+        Command::Schema(what) => schema::run(what),
         Command::Openapi => {
             banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());
             Ok(())

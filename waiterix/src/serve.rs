@@ -10,20 +10,20 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use url::Url;
 use waiterix_app::http::web_client::WebClient;
-use waiterix_app::{Settings, Shared, http, upkeep};
+use waiterix_app::{Shared, http, upkeep};
 use waiterix_ports::vars::Vars;
 
 use crate::banner;
 use crate::command::Serve;
-use crate::compose::{Embedded, Keys};
+use crate::compose::{Plan, Selection, Service};
 use crate::{environment, logging};
 
 /// How long running requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(options: &Serve) -> Result<(), String> {
-    let (settings, keys) = configured(&options.data)?;
-    runtime()?.block_on(serve(options, settings, &keys))
+    let plan = configured(&options.data, Selection::read)?;
+    runtime()?.block_on(serve(options, plan))
 }
 
 /// The runtime every command uses.
@@ -34,59 +34,67 @@ pub(crate) fn runtime() -> Result<Runtime, String> {
         .map_err(|error| format!("cannot start: {error}"))
 }
 
-/// The data folder opened as configured, for commands that do not serve.
-pub(crate) async fn opened(data: &Path, site: &Url) -> Result<Embedded, String> {
-    let (settings, keys) = configured(data)?;
-    Embedded::open(data, site, settings, &keys, None).await
+/// The data folder opened as configured, with nothing but local adapters, for commands that do not serve.
+pub(crate) async fn opened(data: &Path, site: &Url) -> Result<Service, String> {
+    configured(data, |_| Selection::LOCAL)?.open(site, None).await
 }
 
-/// Reads the environment and the keys of the data folder; every problem is reported at once.
-fn configured(data: &Path) -> Result<(Settings, Keys), String> {
+/// Reads the environment and what is kept in the data folder; every problem is reported at once.
+pub(crate) fn configured(
+    data: &Path,
+    select: impl FnOnce(&mut Vars<'_>) -> Selection,
+) -> Result<Plan, String> {
     let map = environment::read();
     let mut vars = Vars::new(&map);
     logging::start(&mut vars);
-    let keys = Keys::open(data)?;
-    let settings = Settings::read(&mut vars, Settings::embedded(keys.cookies.clone()));
+    let selection = select(&mut vars);
+    let plan = Plan::read(&mut vars, data, selection)?;
+    complaint(&vars).map(|()| plan)
+}
+
+/// Every problem of the configuration, if there is one.
+pub(crate) fn complaint(vars: &Vars<'_>) -> Result<(), String> {
     if vars.problems().is_empty() {
-        return Ok((settings, keys));
+        return Ok(());
     }
     let list: Vec<String> = vars.problems().iter().map(|problem| format!("\n  {problem}")).collect();
     Err(format!("the configuration has problems:{}", list.concat()))
 }
 
-async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), String> {
+async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {
     // Before anything else: whoever is told that the service runs may also ask it to stop, and must be heard.
     let stop_signal = stop_signal()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let base = match &settings.api_base_url {
+    let base = match &plan.settings.api_base_url {
         Some(base) => base.clone(),
         None => Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?,
     };
-    let mut settings = settings;
-    settings.locations.own_hosts.extend(base.host_str().map(|host| match base.port() {
+    plan.settings.locations.own_hosts.extend(base.host_str().map(|host| match base.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }));
-    let by_code = settings.oidc.is_none();
+    let by_code = plan.settings.oidc.is_none();
     let web = options.web.as_deref().map(WebClient::open).transpose()?;
-    let embedded = Embedded::open(&options.data, &base, settings, keys, web).await?;
+    let service = plan.open(&base, web).await?;
     banner::say(&banner::greeting(&base, &options.data, by_code));
     let (stop, stopped) = watch::channel(false);
-    let upkeep = tokio::spawn(keep_up(embedded.app.clone(), stopped.clone()));
-    let service = http::service(embedded.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let upkeep = tokio::spawn(keep_up(service.app.clone(), stopped.clone()));
+    let answering = http::service(service.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|socket| {
         // Small answers must not wait for more; a socket that refuses is merely slower.
         let _ = socket.set_nodelay(true);
     });
-    let notifier = embedded.notifier.clone();
+    let sockets = service.sockets.clone();
     let mut until_stop = stopped.clone();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let server = axum::serve(listener, answering).with_graceful_shutdown(async move {
         let _ = until_stop.wait_for(|stop| *stop).await;
         // Sockets would keep the server waiting for ever.
-        notifier.shutdown();
+        if let Some(sockets) = sockets {
+            sockets.shutdown();
+        }
     });
     let mut server = tokio::spawn(async move { server.await });
     tokio::select! {
@@ -103,7 +111,7 @@ async fn serve(options: &Serve, settings: Settings, keys: &Keys) -> Result<(), S
         server.abort();
     }
     let _ = upkeep.await;
-    embedded.close().await;
+    service.close().await;
     banner::say("Stopped");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers: it speaks to them")]
 
+mod adapters;
 mod backends;
 mod bench;
 mod checks;

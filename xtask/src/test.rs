@@ -4,8 +4,10 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::backends;
+use waiterix_backends::required;
+
 use crate::command::{Failure, cargo, step};
+use crate::{adapters, backends};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -55,7 +57,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Without this it would repeat the examples above.
         tests.args(["--lib", "--bins", "--tests"]);
     }
-    step("Tests", filtered(&mut tests, options))
+    let proven = adapters::fresh_folder()?;
+    tests.env(adapters::VARIABLE, &proven);
+    step("Tests", filtered(&mut tests, options))?;
+    // Part of the tests proves part of the clauses.
+    if options.filter.is_none() { adapters::write(&proven, required()) } else { Ok(()) }
 }
 
 fn filtered<'a>(command: &'a mut Command, options: &Options) -> &'a mut Command {

@@ -28,9 +28,9 @@ const MORE_TABLES: [&str; 7] = ["4", "5", "6", "7", "8", "Bar", "Terrace"];
 pub(crate) fn run(options: &Demo) -> Result<(), String> {
     let site = options.site.clone();
     runtime()?.block_on(async {
-        let embedded = opened(&options.data, &site).await?;
-        let outcome = seed(&embedded.app, &site).await;
-        embedded.close().await;
+        let service = opened(&options.data, &site).await?;
+        let outcome = seed(&service.app, &site).await;
+        service.close().await;
         outcome.map_err(|fault| format!("the demo restaurant could not be loaded: {fault}"))
     })
 }

@@ -1,78 +1,11 @@
-//! The embedded default: every port from one folder and one process.
+//! Secrets made at the first start and kept in the data folder.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 
-use url::Url;
-use waiterix_adapters_local::eml::EmlMailer;
-use waiterix_adapters_local::folder::FolderBlobStore;
-use waiterix_adapters_local::sockets::SocketNotifier;
-use waiterix_adapters_local::sqlite::{SqliteSessionStore, SqliteStore};
-use waiterix_app::http::web_client::WebClient;
-use waiterix_app::{App, OsRandom, Ports, Random as _, Settings, Shared};
+use waiterix_app::{OsRandom, Random as _};
 use waiterix_domain::Secret;
-use waiterix_ports::signed_url::UrlSigner;
-use waiterix_ports::{Clock, SystemClock};
-
-/// The embedded service, and what must be closed when it stops.
-#[derive(Debug)]
-pub(crate) struct Embedded {
-    pub(crate) app: Shared,
-    pub(crate) notifier: Arc<SocketNotifier>,
-    store: Arc<SqliteStore>,
-    sessions: Arc<SqliteSessionStore>,
-}
-
-/// The sender of embedded mail.
-const FROM: &str = "waiterix@localhost.localdomain";
-
-impl Embedded {
-    /// Opens the data folder, which is made if it is not there. `base` is the public address of the service.
-    pub(crate) async fn open(
-        data: &Path,
-        base: &Url,
-        settings: Settings,
-        keys: &Keys,
-        web: Option<WebClient>,
-    ) -> Result<Self, String> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let signer = UrlSigner::new(base.clone(), keys.objects.clone());
-        let said = |what: &str, error: &dyn std::fmt::Display| {
-            format!("cannot open {what} in {}: {error}", data.display())
-        };
-        let (store, sessions, blobs, mailer) = tokio::join!(
-            SqliteStore::open(data.join("waiterix.db"), clock.clone()),
-            SqliteSessionStore::open(data.join("sessions.db"), clock.clone()),
-            FolderBlobStore::open(data.join("objects"), signer.clone(), clock.clone()),
-            EmlMailer::open(data.join("mail"), FROM, clock.clone()),
-        );
-        let store = Arc::new(store.map_err(|error| said("the database", &error))?);
-        let sessions = Arc::new(sessions.map_err(|error| said("the sessions", &error))?);
-        let blobs = blobs.map_err(|error| said("the objects", &error))?;
-        let mailer = mailer.map_err(|error| said("the mail folder", &error))?;
-        let notifier = Arc::new(SocketNotifier::new());
-        let ports = Ports {
-            store: store.clone(),
-            blobs: Arc::new(blobs),
-            mailer: Arc::new(mailer),
-            sessions: sessions.clone(),
-            notifier: notifier.clone(),
-        };
-        let mut app = App::new(ports, clock, Arc::new(OsRandom), settings).with_signed_objects(signer);
-        if let Some(client) = web {
-            app = app.with_web_client(client);
-        }
-        Ok(Self { app: Arc::new(app), notifier, store, sessions })
-    }
-
-    /// Finishes what was queued and closes the files.
-    pub(crate) async fn close(&self) {
-        self.store.close().await;
-        self.sessions.close().await;
-    }
-}
 
 /// Secrets made at the first start and kept in the data folder.
 #[derive(Debug)]

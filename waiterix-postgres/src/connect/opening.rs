@@ -1,0 +1,93 @@
+//! Opening one connection.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+use url::Url;
+use waiterix_domain::Secret;
+use waiterix_ports::Result;
+
+use super::fault;
+use super::settings::{PostgresSettings, Tls};
+
+/// Statements kept prepared per connection, where that is possible.
+const STATEMENTS: usize = 128;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests: statements end in time.
+    Requests,
+    /// Migrations: statements may take hours, and the session holds a lock.
+    Maintenance,
+}
+
+/// The options of a connection.
+pub(super) fn options(
+    settings: &PostgresSettings,
+    password: &Secret,
+    purpose: Purpose,
+) -> Result<PgConnectOptions, sqlx::Error> {
+    // A builder of options begins with what variables such as `PGHOST` say; everything that decides where a connection
+    // goes and how it is protected is overwritten below. Only a URL can carry options without `-c`.
+    let mut blank = Url::parse("postgres://nobody:nothing@localhost/none").map_err(configuration)?;
+    if let Some(routing) = &settings.routing {
+        blank.query_pairs_mut().append_pair("options", routing);
+    }
+    let mut options = PgConnectOptions::from_url(&blank)?
+        .host(&settings.host)
+        .port(settings.port)
+        .database(&settings.database)
+        .username(&settings.user)
+        .password(password.reveal())
+        .application_name(&settings.application_name)
+        // Floating point numbers are nowhere sent as text, and poolers do not know the setting.
+        .extra_float_digits(None)
+        .statement_cache_capacity(if settings.pooled { 0 } else { STATEMENTS })
+        .disable_statement_logging();
+    options = match &settings.tls {
+        Tls::Off => options.ssl_mode(PgSslMode::Disable),
+        Tls::Verified { root_cert } => {
+            let options = options.ssl_mode(PgSslMode::VerifyFull);
+            match root_cert {
+                Some(file) => options.ssl_root_cert(file),
+                None => options,
+            }
+        }
+    };
+    if !settings.pooled {
+        let timeout = match purpose {
+            Purpose::Requests => settings.statement_timeout.as_millis(),
+            Purpose::Maintenance => 0,
+        };
+        options = options.options([
+            ("statement_timeout", timeout.to_string().as_str()),
+            // A request that was given up must not keep its locks.
+            ("idle_in_transaction_session_timeout", timeout.to_string().as_str()),
+            // The client's side of the connection cannot be told to look after an idle socket; the server's can, which
+            // also keeps the address translation in between from forgetting it.
+            ("tcp_keepalives_idle", "60"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
+        ]);
+    }
+    Ok(options)
+}
+
+fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Configuration(error.into())
+}
+
+/// Opens a connection within the time for it.
+pub(super) async fn open(
+    settings: &PostgresSettings,
+    password: &Secret,
+    purpose: Purpose,
+    operation: &'static str,
+) -> Result<PgConnection> {
+    let options = options(settings, password, purpose).map_err(|error| fault::of(&error, operation))?;
+    let connecting = PgConnection::connect_with(&options);
+    match tokio::time::timeout(settings.connect_timeout, connecting).await {
+        Ok(connected) => connected.map_err(|error| fault::of(&error, operation)),
+        Err(_) => Err(fault::slow(operation)),
+    }
+}

@@ -1,0 +1,154 @@
+//! A borrowed connection and the statements on it, each within its time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::{Executor as _, SqlSafeStr, SqlStr};
+use waiterix_ports::Result;
+
+use crate::connect::{Database, Lease};
+use crate::fault::Failure;
+
+/// How much longer than the server this side waits, so that mostly the server is the one to say that it took too long.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a transaction may do. Defaults of the server or the role, such as another isolation, are overruled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+impl Mode {
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::Read => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+            Self::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        }
+    }
+}
+
+/// A borrowed connection. One that is dropped and not [released](Self::release) is closed.
+#[derive(Debug)]
+pub(crate) struct Session {
+    lease: Lease,
+    pooled: bool,
+    patience: Duration,
+}
+
+impl Session {
+    /// Borrows a connection.
+    pub(crate) async fn borrow(database: &Database, operation: &'static str) -> Result<Self> {
+        let settings = database.settings();
+        let (pooled, patience) = (settings.pooled, settings.statement_timeout + GRACE);
+        Ok(Self { lease: database.acquire(operation).await?, pooled, patience })
+    }
+
+    /// Whether a statement that stands alone needs a transaction around it all the same. Behind a pooler it does: the
+    /// driver first has a statement parsed and then runs it, and in between the pooler may hand the server's connection to
+    /// somebody else, whose statement would then run instead.
+    pub(crate) const fn needs_transaction(&self) -> bool {
+        self.pooled
+    }
+
+    async fn in_time<T>(
+        patience: Duration,
+        work: impl Future<Output = sqlx::Result<T>> + Send,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(patience, work).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Failure::Silent),
+        }
+    }
+
+    async fn plain(&mut self, sql: &'static str) -> Result<(), Failure> {
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, connection.execute(sqlx::raw_sql(sql))).await.map(drop)
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&mut self, mode: Mode) -> Result<(), Failure> {
+        self.plain(mode.begin()).await
+    }
+
+    /// Makes what the transaction did lasting.
+    pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
+        self.plain("COMMIT").await
+    }
+
+    /// Undoes what the transaction did.
+    pub(crate) async fn roll_back(&mut self) -> Result<(), Failure> {
+        self.plain("ROLLBACK").await
+    }
+
+    /// Runs a statement that answers with one row.
+    pub(crate) async fn one(&mut self, sql: SqlStr, arguments: PgArguments) -> Result<PgRow, Failure> {
+        let query = sqlx::query_with(sql, arguments).persistent(!self.pooled);
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, query.fetch_one(connection)).await
+    }
+
+    /// Runs a statement and hands over every row of its answer, each of which must come in time.
+    pub(crate) async fn each(
+        &mut self,
+        sql: SqlStr,
+        arguments: PgArguments,
+        mut take: impl FnMut(&PgRow) -> bool + Send,
+    ) -> Result<(), Failure> {
+        let query = sqlx::query_with(sql, arguments).persistent(!self.pooled);
+        let connection: &mut PgConnection = &mut self.lease;
+        let mut rows = query.fetch(connection);
+        let mut wanted = true;
+        while let Some(row) = Self::in_time(self.patience, rows.try_next()).await? {
+            wanted = wanted && take(&row);
+        }
+        Ok(())
+    }
+
+    /// Gives the connection back; only outside of a transaction.
+    pub(crate) fn release(self) {
+        self.lease.release();
+    }
+
+    /// Gives up the connection because of a failure.
+    pub(crate) fn discard(self, failure: &Failure) {
+        match failure {
+            Failure::Said(error) => self.lease.discard(error),
+            Failure::Silent => {}
+        }
+    }
+
+    /// After a failure outside of a transaction, or one that could not begin or end: gives the connection back if it is
+    /// still good.
+    pub(crate) fn recover(self, failure: &Failure) {
+        if failure.is_harmless() {
+            self.release();
+        } else {
+            self.discard(failure);
+        }
+    }
+
+    /// After a failure within a transaction: undoes it and gives the connection back if it is still good.
+    pub(crate) async fn abandon(mut self, failure: &Failure) {
+        if !failure.is_harmless() {
+            self.discard(failure);
+        } else if self.roll_back().await.is_ok() {
+            self.release();
+        }
+    }
+
+    /// Undoes the transaction and gives the connection back.
+    pub(crate) async fn undo(mut self) {
+        match self.roll_back().await {
+            Ok(()) => self.release(),
+            Err(failure) => self.discard(&failure),
+        }
+    }
+}
+
+/// A text made by this crate, from the names of its schema and nothing else.
+pub(crate) fn made(sql: String) -> SqlStr {
+    sqlx::AssertSqlSafe(sql).into_sql_str()
+}

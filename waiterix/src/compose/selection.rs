@@ -1,0 +1,131 @@
+//! Which adapter serves which port.
+
+use waiterix_ports::vars::Vars;
+
+/// A family of adapters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Everything in one folder and one process.
+    Local,
+    /// Amazon Web Services.
+    Aws,
+}
+
+impl Choice {
+    /// The word it is chosen by.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Aws => "aws",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "local" => Some(Self::Local),
+            "aws" => Some(Self::Aws),
+            _ => None,
+        }
+    }
+}
+
+/// The choice for every port, so that ports can move one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) store: Choice,
+    pub(crate) blobs: Choice,
+    pub(crate) mailer: Choice,
+    pub(crate) sessions: Choice,
+    pub(crate) notifier: Choice,
+}
+
+impl Selection {
+    /// Everything local, whatever the environment says.
+    pub(crate) const LOCAL: Self = Self {
+        store: Choice::Local,
+        blobs: Choice::Local,
+        mailer: Choice::Local,
+        sessions: Choice::Local,
+        notifier: Choice::Local,
+    };
+
+    /// Reads `WAITERIX_ADAPTERS` (the choice for all ports; `local` when unset) and one variable per port.
+    pub(crate) fn read(vars: &mut Vars<'_>) -> Self {
+        let all = vars.text("WAITERIX_ADAPTERS");
+        let all = known(vars, "WAITERIX_ADAPTERS", all).unwrap_or(Choice::Local);
+        let store = vars.text("WAITERIX_STORE");
+        let blobs = vars.text("WAITERIX_BLOBS");
+        let mailer = vars.text("WAITERIX_MAILER");
+        let sessions = vars.text("WAITERIX_SESSIONS");
+        let notifier = vars.text("WAITERIX_NOTIFIER");
+        let selection = Self {
+            store: known(vars, "WAITERIX_STORE", store).unwrap_or(all),
+            blobs: known(vars, "WAITERIX_BLOBS", blobs).unwrap_or(all),
+            mailer: known(vars, "WAITERIX_MAILER", mailer).unwrap_or(all),
+            sessions: known(vars, "WAITERIX_SESSIONS", sessions).unwrap_or(all),
+            notifier: known(vars, "WAITERIX_NOTIFIER", notifier).unwrap_or(all),
+        };
+        if cfg!(not(feature = "aws")) && selection.uses(Choice::Aws) {
+            vars.problem(
+                "WAITERIX_ADAPTERS",
+                "this program was built without the AWS adapters; build it with --features aws",
+            );
+        }
+        selection
+    }
+
+    /// Whether any port is served by a family.
+    pub(crate) fn uses(&self, choice: Choice) -> bool {
+        [self.store, self.blobs, self.mailer, self.sessions, self.notifier].contains(&choice)
+    }
+}
+
+fn known(vars: &mut Vars<'_>, name: &'static str, value: Option<String>) -> Option<Choice> {
+    let value = value?;
+    let choice = Choice::named(&value);
+    if choice.is_none() {
+        vars.problem(name, "must be local or aws");
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> (Selection, Vec<String>) {
+        let map: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut vars = Vars::new(&map);
+        let selection = Selection::read(&mut vars);
+        (selection, vars.problems().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn everything_is_local_unless_said_otherwise() {
+        assert_eq!(read(&[]), (Selection::LOCAL, Vec::new()));
+    }
+
+    #[test]
+    fn ports_can_move_one_by_one() {
+        let (selection, _) = read(&[("WAITERIX_ADAPTERS", "aws"), ("WAITERIX_NOTIFIER", "local")]);
+        assert_eq!((selection.store, selection.notifier), (Choice::Aws, Choice::Local));
+        let (selection, _) = read(&[("WAITERIX_BLOBS", "aws")]);
+        assert_eq!(selection, Selection { blobs: Choice::Aws, ..Selection::LOCAL });
+    }
+
+    #[test]
+    fn an_unknown_family_is_a_problem() {
+        let (_, problems) = read(&[("WAITERIX_STORE", "oracle"), ("WAITERIX_ADAPTERS", "cloud")]);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[test]
+    fn a_program_without_an_adapter_says_so() {
+        let (_, problems) = read(&[("WAITERIX_SESSIONS", "aws")]);
+        assert!(problems[0].contains("--features aws"), "{problems:?}");
+    }
+}
