@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: measures the release build on this machine.
 
+mod adapters;
 mod connection;
 mod load;
 mod machine;
 mod page;
+mod postgres;
 mod process;
 mod restaurant;
 mod service;
@@ -36,6 +38,10 @@ enum Subject {
     Http,
     /// The store below it: commits and reads per second.
     Store,
+    /// The service with its rows in PostgreSQL, beside pgbench.
+    Postgres,
+    /// Other adapters beside the raw client doing the same.
+    Adapters,
 }
 
 impl Options {
@@ -59,14 +65,23 @@ impl Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let build = ["build", "--release", "--package", "waiterix"];
     if options.wants(Subject::Http) {
-        step("Building the program", cargo().args(["build", "--release", "--package", "waiterix"]))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        step("Building the program", cargo().args(build))?;
         let figures = runtime.block_on(service::measure(options))?;
         options.keep("http", &figures)?;
     }
     if options.wants(Subject::Store) {
         options.keep("store", &store::measure()?)?;
+    }
+    if options.wants(Subject::Postgres) {
+        step("Building the program with the AWS adapters", cargo().args(build).args(["--features", "aws"]))?;
+        let figures = runtime.block_on(postgres::measure(options))?;
+        options.keep("postgres", &figures)?;
+    }
+    if options.wants(Subject::Adapters) {
+        options.keep("adapters", &adapters::measure()?)?;
     }
     Ok(())
 }
