@@ -150,3 +150,94 @@ fn take_body(mut response: HttpResponse) -> (HttpResponse, SdkBody) {
     let body = std::mem::replace(response.body_mut(), SdkBody::empty());
     (response, body)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use aws_config::Region;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::{self, ProvideCredentials, future};
+    use waiterix_ports::ErrorKind;
+
+    use super::*;
+
+    /// Credentials of a role, which end, each different from the ones before.
+    #[derive(Debug, Clone)]
+    struct Role {
+        fetched: Arc<AtomicU32>,
+        valid_for: Option<Duration>,
+    }
+
+    impl ProvideCredentials for Role {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let number = self.fetched.fetch_add(1, Ordering::SeqCst);
+            let answer: provider::Result = match self.valid_for {
+                None => Err(CredentialsError::not_loaded("nobody is signed in")),
+                Some(valid_for) => {
+                    let end =
+                        SdkConfig::builder().build().time_source().unwrap_or_default().now() + valid_for;
+                    let token = Some(format!("token-{number}"));
+                    Ok(Credentials::new(format!("key-{number}"), "secret", token, Some(end), "role"))
+                }
+            };
+            future::ProvideCredentials::ready(answer)
+        }
+    }
+
+    fn poster(valid_for: Option<Duration>) -> (Poster, Arc<AtomicU32>) {
+        let fetched = Arc::<AtomicU32>::default();
+        let role = Role { fetched: fetched.clone(), valid_for };
+        let config = SdkConfig::builder()
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(role))
+            .build();
+        (Poster::new(&config, Duration::from_secs(1), Duration::from_secs(1)), fetched)
+    }
+
+    async fn signed(poster: &Poster) -> Result<HttpRequest, PostError> {
+        let endpoint =
+            Endpoint::parse("https://abc123defg.execute-api.eu-central-1.amazonaws.com/live").unwrap();
+        poster.signed(&endpoint, "L0SM9cOFvHcCIhw=", Bytes::from_static(b"{}")).await
+    }
+
+    #[tokio::test]
+    async fn a_post_goes_to_the_connection_signed_for_the_gateway_with_the_token_of_a_role() {
+        let (poster, _) = poster(Some(Duration::from_secs(3600)));
+        let request = signed(&poster).await.unwrap();
+        let url =
+            "https://abc123defg.execute-api.eu-central-1.amazonaws.com/live/@connections/L0SM9cOFvHcCIhw%3D";
+        assert_eq!((request.method(), request.uri()), ("POST", url));
+        assert_eq!(request.headers().get("x-amz-security-token"), Some("token-0"));
+        let authorization = request.headers().get("authorization").unwrap();
+        assert!(authorization.contains("/eu-central-1/execute-api/aws4_request"), "{authorization}");
+        let headers = "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,";
+        assert!(authorization.contains(headers), "{authorization}");
+    }
+
+    #[tokio::test]
+    async fn credentials_are_fetched_once_and_again_before_they_end() {
+        let (lasting, fetched) = poster(Some(Duration::from_secs(3600)));
+        for _ in 0..3 {
+            signed(&lasting).await.unwrap();
+        }
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+        let (ending, fetched) = poster(Some(Duration::from_secs(60)));
+        for _ in 0..3 {
+            signed(&ending).await.unwrap();
+        }
+        assert_eq!(fetched.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn without_credentials_nothing_is_sent_and_the_error_says_so() {
+        let (nobody, _) = poster(None);
+        let error = signed(&nobody).await.unwrap_err();
+        assert_eq!(crate::sdk::failure("apigateway.post", &error).kind(), ErrorKind::Denied);
+    }
+}
