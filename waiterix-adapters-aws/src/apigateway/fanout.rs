@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout_at;
@@ -116,7 +116,7 @@ impl ApiGatewayNotifier {
         const OPERATION: &str = "apigateway.publish";
         let deadline = self.deadline();
         let (found, slots) = (Found::default(), &self.slots());
-        let call = &Call::Post(Arc::from(message.json.as_bytes()));
+        let call = &Call::Post(Bytes::copy_from_slice(message.json.as_bytes()));
         let posts = self.chosen(Choice::Audience(audience), &found).map_ok(|seat| async move {
             let ended = self.gateway.call(&seat, call, slots, deadline).await;
             if matches!(ended, Ended::Gone) {

@@ -9,11 +9,11 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_apigatewaymanagement::config::{Builder, StalledStreamProtectionConfig};
-use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_sdk_apigatewaymanagement::{Client, Config};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use waiterix_ports::{Clock, Error, ErrorKind, Retry};
@@ -21,6 +21,7 @@ use waiterix_ports::{Clock, Error, ErrorKind, Retry};
 use super::endpoint::{Callbacks, Endpoint};
 use super::item::Seat;
 use super::pause;
+use super::post::Poster;
 use crate::sdk;
 
 /// How long one request may take. API Gateway buffers for slow peers, so it answers at once or is in trouble.
@@ -37,7 +38,7 @@ const MAX_CLIENTS: usize = 16;
 #[derive(Debug, Clone)]
 pub(super) enum Call {
     /// Send it these bytes.
-    Post(Arc<[u8]>),
+    Post(Bytes),
     /// Close it.
     Close,
     /// Say whether it is there.
@@ -68,6 +69,7 @@ pub(super) enum Ended {
 /// The callback side of API Gateway.
 pub(super) struct Gateway {
     base: Config,
+    poster: Poster,
     callbacks: Callbacks,
     clients: Mutex<HashMap<Endpoint, Client>>,
     clock: Arc<dyn Clock>,
@@ -97,7 +99,8 @@ impl Gateway {
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self { base, callbacks, clients: Mutex::default(), clock, grace }
+        let poster = Poster::new(config, CONNECT, ATTEMPT);
+        Self { base, poster, callbacks, clients: Mutex::default(), clock, grace }
     }
 
     pub(super) const fn callbacks(&self) -> &Callbacks {
@@ -111,13 +114,12 @@ impl Gateway {
             let error = Error::new(ErrorKind::Unsupported, call.operation());
             return Ended::Failed(error.with("fault", "the item names an endpoint that is not allowed"));
         };
-        let client = self.client(endpoint);
         let mut looked_twice = false;
         let mut attempt = 0;
         loop {
             let answer = {
                 let _slot = slots.acquire().await;
-                once(&client, seat, call).await
+                self.once(&endpoint, seat.id.as_str(), call).await
             };
             let (wait, ended) = match answer {
                 Ok(()) => return Ended::Done,
@@ -152,6 +154,25 @@ impl Gateway {
         self.rest_of_grace(seat).is_some()
     }
 
+    /// One attempt.
+    async fn once(&self, endpoint: &Endpoint, id: &str, call: &Call) -> Result<(), Refusal> {
+        let operation = call.operation();
+        match call {
+            Call::Post(data) => {
+                let post = self.poster.post(endpoint, id, data.clone());
+                post.await.map_err(|error| refusal(operation, &error))
+            }
+            Call::Close => {
+                let delete = self.client(endpoint).delete_connection().connection_id(id);
+                delete.send().await.map(|_| ()).map_err(|error| refusal(operation, &error))
+            }
+            Call::Look => {
+                let get = self.client(endpoint).get_connection().connection_id(id);
+                get.send().await.map(|_| ()).map_err(|error| refusal(operation, &error))
+            }
+        }
+    }
+
     /// How long a connection is still not taken for gone; `None` once it may be.
     fn rest_of_grace(&self, seat: &Seat) -> Option<Duration> {
         let age_ms = self.clock.now().as_millis() - seat.connected_at()?.as_millis();
@@ -162,12 +183,12 @@ impl Gateway {
     }
 
     /// The client of an address; requests of all events share its connections.
-    fn client(&self, endpoint: Endpoint) -> Client {
+    fn client(&self, endpoint: &Endpoint) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= MAX_CLIENTS && !clients.contains_key(&endpoint) {
+        if clients.len() >= MAX_CLIENTS && !clients.contains_key(endpoint) {
             clients.clear();
         }
-        let known = clients.entry(endpoint);
+        let known = clients.entry(endpoint.clone());
         let make = |endpoint: &Endpoint| {
             Client::from_conf(self.base.to_builder().endpoint_url(endpoint.as_str()).build())
         };
@@ -178,7 +199,7 @@ impl Gateway {
     pub(super) async fn check(&self) -> Result<(), Error> {
         let Some(endpoint) = self.callbacks.forced() else { return Ok(()) };
         // An id as the gateway gives them, of a connection that never was.
-        let nobody = self.client(endpoint.clone()).get_connection().connection_id("AAAAAAAAAAAAAAA=");
+        let nobody = self.client(endpoint).get_connection().connection_id("AAAAAAAAAAAAAAA=");
         match nobody.send().await {
             Ok(_) => Ok(()),
             Err(error) => match refusal("apigateway.check", &error) {
@@ -193,24 +214,6 @@ impl Gateway {
 
 fn being_made(call: &Call) -> Error {
     Error::new(ErrorKind::Unavailable, call.operation()).with("fault", "the connection is not there yet")
-}
-
-async fn once(client: &Client, seat: &Seat, call: &Call) -> Result<(), Refusal> {
-    let (id, operation) = (seat.id.as_str(), call.operation());
-    match call {
-        Call::Post(data) => {
-            let post = client.post_to_connection().connection_id(id).data(Blob::new(&**data));
-            post.send().await.map(|_| ()).map_err(|error| refusal(operation, &error))
-        }
-        Call::Close => {
-            let delete = client.delete_connection().connection_id(id);
-            delete.send().await.map(|_| ()).map_err(|error| refusal(operation, &error))
-        }
-        Call::Look => {
-            let get = client.get_connection().connection_id(id);
-            get.send().await.map(|_| ()).map_err(|error| refusal(operation, &error))
-        }
-    }
 }
 
 fn refusal<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Refusal

@@ -12,6 +12,7 @@ mod fanout;
 mod gateway;
 mod item;
 mod pause;
+mod post;
 mod register;
 mod room;
 mod seating;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use waiterix_domain::id::RestaurantId;
@@ -171,7 +173,7 @@ impl Notifier for ApiGatewayNotifier {
         let item = self.register.get(id.as_str()).await?;
         let current = item.filter(|item| item::is_current(item, self.clock.now()));
         let Some(seat) = current.and_then(|item| Seat::read(&item)) else { return Ok(false) };
-        let call = Call::Post(Arc::from(text.as_bytes()));
+        let call = Call::Post(Bytes::copy_from_slice(text.as_bytes()));
         match self.gateway.call(&seat, &call, &self.slots(), self.deadline()).await {
             Ended::Done => Ok(true),
             Ended::Gone => {
