@@ -120,7 +120,7 @@ impl Session {
     pub(crate) fn discard(self, failure: &Failure) {
         match failure {
             Failure::Said(error) | Failure::Standby(error) => self.lease.discard(error),
-            Failure::Silent => {}
+            Failure::Silent => self.lease.fell_silent(),
         }
     }
 

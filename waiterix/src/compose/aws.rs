@@ -121,6 +121,9 @@ impl Prepared {
 
     pub(super) fn store(&self, open: &mut Open) -> Result<Arc<dyn Store>, String> {
         let settings = chosen(&self.plan.store, "the database")?;
+        for warning in &settings.postgres.warnings {
+            tracing::warn!("{warning}");
+        }
         let store = rds::open(settings, self.config.as_ref(), &self.clock);
         let store = Arc::new(store.map_err(|error| said("the database", &error))?);
         open.store = Some(store.clone());
