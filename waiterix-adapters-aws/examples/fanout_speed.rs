@@ -267,7 +267,7 @@ impl Drop for Server {
     }
 }
 
-async fn measure_posting(out: &mut impl std::io::Write) -> Outcome<()> {
+fn measure_posting(out: &mut impl std::io::Write) -> Outcome<()> {
     let (server, address) = again(&["gateway"])?;
     let _server = Server(server);
     writeln!(out, "Posting to the gateway, {PARALLEL} at once:\n")?;
@@ -319,7 +319,7 @@ async fn main() -> Outcome<()> {
         ["plain", address, restaurant, count] => by_plain_client(address, restaurant, count.parse()?).await?,
         _ => {
             let mut out = std::io::stdout();
-            measure_posting(&mut out).await?;
+            measure_posting(&mut out)?;
             return measure_selecting(&mut out).await;
         }
     };

@@ -1,7 +1,6 @@
 //! Posting to a connection.
 //!
-//! An event is one small request for each connection, and what the SDK does around a request costs three times as much
-//! as the request. So this one request, whose form is simple, is made here: signed by the SDK's signer and sent over the
+//! An event is one small request for each connection, and what the SDK does around a request costs more than the request. So this one request, whose form is simple, is made here: signed by the SDK's signer and sent over the
 //! SDK's connections, with the credentials of its chain. It fails with the SDK's errors. All other requests are the SDK's.
 
 use std::fmt;
@@ -63,8 +62,7 @@ impl Poster {
     /// Posts to a connection, once.
     pub(super) async fn post(&self, endpoint: &Endpoint, id: &str, data: Bytes) -> Result<(), PostError> {
         let request = self.signed(endpoint, id, data).await?;
-        let answer = timeout(self.attempt_timeout, self.sent(request)).await;
-        answer.unwrap_or_else(|late| Err(SdkError::timeout_error(late)))
+        timeout(self.attempt_timeout, self.sent(request)).await.map_err(SdkError::timeout_error)?
     }
 
     async fn sent(&self, request: HttpRequest) -> Result<(), PostError> {

@@ -31,7 +31,7 @@ pub struct ApiGatewaySettings {
     pub endpoint: Option<Endpoint>,
     /// Hosts that an item may name. If there are none, the hosts of API Gateway in the region of the clients.
     pub allowed_hosts: Vec<AllowedHost>,
-    /// How many callbacks of one event are under way at once.
+    /// How many callbacks of one event are under way at once. One that gets no answer holds its place for two seconds.
     pub parallel_posts: usize,
     /// How long publishing an event may take altogether.
     pub deadline: Duration,
