@@ -1,9 +1,8 @@
 //! Rows out of PostgreSQL's binary form.
 //!
-//! A question answers with whole records in the form `record_send` gives them: how many fields, then each with its type,
-//! its length and its bytes. That is what the server has in memory anyway, needs no escaping on either side, and does
-//! not depend on how a session wishes dates or numbers to look. Records need nothing between them, so many of them can
-//! come as one value.
+//! A question answers with whole records in the form the server gives them: how many fields, then each with its type, its
+//! length and its bytes. That is what the server has in memory anyway, needs no escaping on either side, costs the driver
+//! one value per row, and does not depend on how a session wishes dates or numbers to look.
 
 use waiterix_domain::value::{BadValue, Kind, Value};
 use waiterix_domain::{Amount, Row, Table, Timestamp};
@@ -83,60 +82,37 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Reads records of tables that take turns, and appends them.
-pub(crate) fn rows(bytes: &[u8], tables: &[Table], rows: &mut Vec<Row>) -> Result<(), Unreadable> {
-    let mut bytes = Bytes(bytes);
-    for table in tables.iter().cycle() {
-        if bytes.0.is_empty() {
-            break;
-        }
-        bytes.fields(table.columns().len())?;
-        rows.push(one(&mut bytes, *table)?);
-    }
-    Ok(())
-}
-
-/// Reads one record.
+/// Reads a record of a table.
 pub(crate) fn row(bytes: &[u8], table: Table) -> Result<Row, Unreadable> {
     let mut bytes = Bytes(bytes);
     bytes.fields(table.columns().len())?;
     one(&mut bytes, table)
 }
 
-/// Reads records that end with a label.
-pub(crate) fn labelled(bytes: &[u8], table: Table) -> Result<Vec<(Row, Option<String>)>, Unreadable> {
-    let (mut bytes, mut rows) = (Bytes(bytes), Vec::new());
-    while !bytes.0.is_empty() {
-        rows.push(one_labelled(&mut bytes, table)?);
-    }
-    Ok(rows)
-}
-
-/// Reads one record that ends with a label.
+/// Reads a record that ends with a label.
 pub(crate) fn row_labelled(bytes: &[u8], table: Table) -> Result<(Row, Option<String>), Unreadable> {
-    one_labelled(&mut Bytes(bytes), table)
-}
-
-/// Reads records of a label and a count.
-pub(crate) fn counts(bytes: &[u8]) -> Result<Vec<Count>, Unreadable> {
-    let (mut bytes, mut counts) = (Bytes(bytes), Vec::new());
-    while !bytes.0.is_empty() {
-        bytes.fields(2)?;
-        let label = text(bytes.field()?.1.unwrap_or_default()).ok_or(Unreadable::CutOff)?.to_owned();
-        let count = bytes.field()?.1.and_then(number).and_then(|count| u64::try_from(count).ok());
-        counts.push(Count { label, count: count.ok_or(Unreadable::CutOff)? });
-    }
-    Ok(counts)
-}
-
-fn one_labelled(bytes: &mut Bytes<'_>, table: Table) -> Result<(Row, Option<String>), Unreadable> {
+    let mut bytes = Bytes(bytes);
     bytes.fields(table.columns().len() + 1)?;
-    let row = one(bytes, table)?;
+    let row = one(&mut bytes, table)?;
     let label = match bytes.field()?.1 {
         Some(label) => Some(text(label).ok_or(Unreadable::CutOff)?.to_owned()),
         None => None,
     };
     Ok((row, label))
+}
+
+/// Reads a record of a label and a count.
+pub(crate) fn count(bytes: &[u8]) -> Result<Count, Unreadable> {
+    let mut bytes = Bytes(bytes);
+    bytes.fields(2)?;
+    let label = text(bytes.field()?.1.unwrap_or_default()).ok_or(Unreadable::CutOff)?.to_owned();
+    let count = bytes.field()?.1.and_then(number).and_then(|count| u64::try_from(count).ok());
+    Ok(Count { label, count: count.ok_or(Unreadable::CutOff)? })
+}
+
+/// Reads the number of a part.
+pub(crate) fn part(bytes: &[u8]) -> Result<usize, Unreadable> {
+    number(bytes).and_then(|part| usize::try_from(part).ok()).ok_or(Unreadable::CutOff)
 }
 
 /// Reads the fields of one row.
@@ -295,10 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        let mut found = Vec::new();
-        for bytes in [&[0, 0][..], &[0, 0, 0, 1], &[0, 0, 0, 4, 0, 0, 0, 25, 0, 0, 0, 9, 65]] {
-            assert!(rows(bytes, &[Table::IdempotencyKeys], &mut found).is_err(), "{bytes:?}");
+        for bytes in [&[][..], &[0, 0], &[0, 0, 0, 1], &[0, 0, 0, 4, 0, 0, 0, 25, 0, 0, 0, 9, 65]] {
+            assert!(row(bytes, Table::IdempotencyKeys).is_err(), "{bytes:?}");
         }
-        assert!(rows(&[], &[Table::IdempotencyKeys], &mut found).is_ok() && found.is_empty());
     }
 }

@@ -142,10 +142,11 @@ fn refused(refusal: &PgDatabaseError, operation: &'static str) -> Error {
     if matches!(code.get(..2), Some("22" | "23")) { error } else { error.with("fault", refusal.message()) }
 }
 
-/// The error of a question that failed: what the server cannot compute from its rows is no fault of the question.
+/// The error of a question that failed: what the server cannot compute from its rows, such as the digest of an infinite
+/// instant, is no fault of the question.
 pub(crate) fn of_question(failure: &Failure, operation: &'static str) -> Error {
     match failure.code() {
-        Some(code) if code.starts_with("22") => {
+        Some(code) if code.starts_with("22") || code == "0A000" => {
             Error::new(ErrorKind::Corrupt, operation).with("sqlstate", code)
         }
         _ => of(failure, operation, Effect::None),

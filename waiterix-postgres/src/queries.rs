@@ -1,7 +1,7 @@
 //! Every question of the port as one SQL statement.
 //!
-//! One statement sees one moment, so a composite answer needs no transaction. Lists of bounded length come as one value
-//! per table, see [`decode`](crate::decode); lists that grow for ever come row by row.
+//! One statement sees one moment, so a composite answer needs no transaction: it is the union of its parts. Every row
+//! comes as one record, see [`decode`](crate::decode).
 
 use std::sync::OnceLock;
 
@@ -13,18 +13,18 @@ use waiterix_ports::Query;
 use crate::bind::Sought;
 use crate::layout::Layout;
 
-/// How to read what a statement answers with.
+/// How to read the rows a statement answers with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
-    /// One row with one value per part; the tables within a part take turns. An empty first part empties all.
-    Parts(&'static [&'static [Table]]),
-    /// One row with one value: records with labels.
+    /// A record of the table.
+    One(Table),
+    /// The number of a part and a record of its table; without a row of the first part there is no answer.
+    Parts(&'static [Table]),
+    /// A record of each table.
+    Pair([Table; 2]),
+    /// A record of the table that ends with a label.
     Labelled(Table),
-    /// A record per row.
-    Each(Table),
-    /// A record per row, which ends with a label.
-    EachLabelled(Table),
-    /// One row with one value: labels with counts.
+    /// A record of a label and a count.
     Counts,
 }
 
@@ -48,9 +48,9 @@ macro_rules! sql {
 macro_rules! find {
     ($layout:ident [$($argument:expr),+ $(,)?] $($table:ident $tail:expr),+ $(,)?) => {
         Plan {
-            sql: sql!($layout, parts(&[$(list($layout, Table::$table, &$tail)),+])),
+            sql: sql!($layout, parts($layout, &[$((Table::$table, &$tail)),+])),
             arguments: vec![$(of_any($argument)),+],
-            shape: Shape::Parts(&[$(&[Table::$table]),+]),
+            shape: shape(const { &[$(Table::$table),+] }),
         }
     };
 }
@@ -93,23 +93,27 @@ impl From<u32> for Named<'_> {
     }
 }
 
-/// The expression for a whole row as a record.
-fn record(columns: &str) -> String {
-    format!("record_send(ROW({columns}))")
+/// A statement for the rows of tables, each called `t`, that the SQL behind them selects and orders.
+fn parts(layout: Layout, parts: &[(Table, &dyn AsRef<str>)]) -> String {
+    let record = |(table, tail): &(Table, &dyn AsRef<str>)| {
+        format!("ROW({}) FROM public.{} t {}", layout.columns(*table, "t"), table.name(), (*tail).as_ref())
+    };
+    match parts {
+        [part] => format!("SELECT {}", record(part)),
+        parts => {
+            let parts = parts.iter().enumerate();
+            let parts: Vec<_> =
+                parts.map(|(number, part)| format!("(SELECT {number}, {})", record(part))).collect();
+            parts.join(" UNION ALL ")
+        }
+    }
 }
 
-/// An expression that is one value of all the records that `record` makes of the rows of `from`.
-fn gathered(record: &str, from: &str) -> String {
-    format!("(SELECT string_agg(r, ''::bytea) FROM (SELECT {record} AS r FROM {from}) s)")
-}
-
-/// An expression for the rows of a table, called `t`, that `tail` selects and orders.
-fn list(layout: Layout, table: Table, tail: &str) -> String {
-    gathered(&record(&layout.columns(table, "t")), &format!("public.{} t {tail}", table.name()))
-}
-
-fn parts(parts: &[String]) -> String {
-    format!("SELECT {}", parts.join(", "))
+const fn shape(tables: &'static [Table]) -> Shape {
+    match tables {
+        [table] => Shape::One(*table),
+        tables => Shape::Parts(tables),
+    }
 }
 
 /// The columns of a table, called `t`, with the current label of the restaurant table it names.
@@ -119,17 +123,15 @@ fn labelled_columns(layout: Layout, table: Table) -> String {
 }
 
 fn labelled(layout: Layout, table: Table, tail: &str) -> String {
-    let record = record(&labelled_columns(layout, table));
-    parts(&[gathered(&record, &format!("public.{} t {tail}", table.name()))])
+    format!("SELECT ROW({}) FROM public.{} t {tail}", labelled_columns(layout, table), table.name())
 }
 
 fn counted(label: &str, table: Table, condition: &str) -> String {
-    let groups = format!(
-        "(SELECT {label} COLLATE \"C\" AS label, count(*) AS n FROM public.{} t WHERE {condition} \
-         GROUP BY 1 ORDER BY 2 DESC, 1) g",
+    format!(
+        "SELECT ROW(label, n) FROM (SELECT {label} COLLATE \"C\" AS label, count(*) AS n FROM public.{} t \
+         WHERE {condition} GROUP BY 1) g ORDER BY n DESC, label",
         table.name()
-    );
-    parts(&[gathered(&record("label, n"), &groups)])
+    )
 }
 
 const ID: &str = "WHERE t.id = $1";
@@ -194,7 +196,7 @@ pub(crate) fn of<'a>(layout: Layout, query: &'a Query, items: &'a [&'a str]) -> 
             layout [order]
             Ratings "WHERE t.order_id = $1 ORDER BY t.created_at, t.id COLLATE \"C\"",
         ),
-        Query::RatingsOfRestaurant(restaurant) => ratings_of_restaurant(layout, restaurant),
+        Query::RatingsOfRestaurant(restaurant) => find!(layout [restaurant] Ratings OF_RESTAURANT_NEWEST),
         Query::AssistanceFacts { restaurant, table, order } => find!(
             layout [restaurant, table.as_deref(), order.as_ref()]
             Restaurants ID,
@@ -253,29 +255,28 @@ fn order_facts<'a>(
     items: &'a [&'a str],
     idempotency: Option<&'a IdempotencyId>,
 ) -> Plan<'a> {
+    const PARTS: &[Table] = &[
+        Table::Restaurants,
+        Table::RestaurantTables,
+        Table::MenuItems,
+        Table::IdempotencyKeys,
+        Table::Orders,
+    ];
+    const TAILS: [&str; 5] = [
+        ID,
+        NAMED_TABLES,
+        "WHERE t.id = ANY($3) ORDER BY t.id COLLATE \"C\"",
+        "WHERE t.id = $4",
+        "WHERE t.id = (SELECT k.order_id FROM public.idempotency_keys k WHERE k.id = $4)",
+    ];
+    let parts = || {
+        let parts = PARTS.iter().zip(&TAILS).map(|(table, tail)| (*table, tail as &dyn AsRef<str>));
+        self::parts(layout, &parts.collect::<Vec<_>>())
+    };
     Plan {
-        sql: sql!(
-            layout,
-            parts(&[
-                list(layout, Table::Restaurants, ID),
-                list(layout, Table::RestaurantTables, NAMED_TABLES),
-                list(layout, Table::MenuItems, "WHERE t.id = ANY($3) ORDER BY t.id COLLATE \"C\""),
-                list(layout, Table::IdempotencyKeys, "WHERE t.id = $4"),
-                list(
-                    layout,
-                    Table::Orders,
-                    "WHERE t.id = (SELECT k.order_id FROM public.idempotency_keys k WHERE k.id = $4)",
-                ),
-            ])
-        ),
+        sql: sql!(layout, parts()),
         arguments: vec![of_any(restaurant), of_any(table), Sought::Texts(items), of_any(idempotency)],
-        shape: Shape::Parts(&[
-            &[Table::Restaurants],
-            &[Table::RestaurantTables],
-            &[Table::MenuItems],
-            &[Table::IdempotencyKeys],
-            &[Table::Orders],
-        ]),
+        shape: Shape::Parts(PARTS),
     }
 }
 
@@ -328,15 +329,15 @@ fn orders_between(layout: Layout, restaurant: &RestaurantId, from: Timestamp, to
     Plan {
         sql: sql!(
             layout,
-            format!(
-                "SELECT {} FROM public.orders t \
-                 WHERE t.restaurant_id = $1 AND t.created_at >= $2 AND t.created_at < $3 \
-                 ORDER BY t.created_at DESC, t.id COLLATE \"C\" DESC",
-                record(&labelled_columns(layout, Table::Orders))
+            labelled(
+                layout,
+                Table::Orders,
+                "WHERE t.restaurant_id = $1 AND t.created_at >= $2 AND t.created_at < $3 \
+                 ORDER BY t.created_at DESC, t.id COLLATE \"C\" DESC"
             )
         ),
         arguments: vec![of_any(restaurant), of_any(from), of_any(to)],
-        shape: Shape::EachLabelled(Table::Orders),
+        shape: Shape::Labelled(Table::Orders),
     }
 }
 
@@ -346,33 +347,13 @@ fn order_items_between(
     from: Timestamp,
     to: Timestamp,
 ) -> Plan<'_> {
-    Plan {
-        sql: sql!(
-            layout,
-            format!(
-                "SELECT {} FROM public.order_items t JOIN public.orders o ON o.id = t.order_id \
-                 WHERE o.restaurant_id = $1 AND o.created_at >= $2 AND o.created_at < $3 \
-                 ORDER BY t.order_id COLLATE \"C\", t.position NULLS FIRST, t.id COLLATE \"C\"",
-                record(&layout.columns(Table::OrderItems, "t"))
-            )
-        ),
-        arguments: vec![of_any(restaurant), of_any(from), of_any(to)],
-        shape: Shape::Each(Table::OrderItems),
-    }
-}
-
-fn ratings_of_restaurant(layout: Layout, restaurant: &RestaurantId) -> Plan<'_> {
-    Plan {
-        sql: sql!(
-            layout,
-            format!(
-                "SELECT {} FROM public.ratings t {OF_RESTAURANT_NEWEST}",
-                record(&layout.columns(Table::Ratings, "t"))
-            )
-        ),
-        arguments: vec![of_any(restaurant)],
-        shape: Shape::Each(Table::Ratings),
-    }
+    find!(
+        layout [restaurant, from, to]
+        OrderItems
+        "JOIN public.orders o ON o.id = t.order_id \
+         WHERE o.restaurant_id = $1 AND o.created_at >= $2 AND o.created_at < $3 \
+         ORDER BY t.order_id COLLATE \"C\", t.position NULLS FIRST, t.id COLLATE \"C\"",
+    )
 }
 
 fn assistance_requests<'a>(
@@ -401,7 +382,7 @@ fn assistance_requests<'a>(
 }
 
 fn chef_answers<'a>(layout: Layout, session: &'a String, restaurant: Option<&'a RestaurantId>) -> Plan<'a> {
-    let shape = Shape::Parts(&[&[Table::PendingQuestions, Table::ChefAnswers]]);
+    let shape = Shape::Pair([Table::PendingQuestions, Table::ChefAnswers]);
     match restaurant {
         None => Plan { sql: sql!(layout, answered(layout, "")), arguments: vec![of_any(session)], shape },
         Some(restaurant) => Plan {
@@ -412,17 +393,17 @@ fn chef_answers<'a>(layout: Layout, session: &'a String, restaurant: Option<&'a 
     }
 }
 
-/// Answered questions of a session, each followed by its latest answer.
+/// Answered questions of a session, each with its latest answer.
 fn answered(layout: Layout, condition: &str) -> String {
-    let question = record(&layout.columns(Table::PendingQuestions, "t"));
-    let answer = record(&layout.columns(Table::ChefAnswers, "a"));
-    let from = format!(
-        "public.pending_questions t JOIN public.chef_answers a ON a.id = (SELECT b.id FROM public.chef_answers b \
-         WHERE b.pending_question_id = t.id ORDER BY b.created_at DESC, b.id COLLATE \"C\" DESC LIMIT 1) \
+    let question = layout.columns(Table::PendingQuestions, "t");
+    let answer = layout.columns(Table::ChefAnswers, "a");
+    format!(
+        "SELECT ROW({question}), ROW({answer}) FROM public.pending_questions t JOIN public.chef_answers a ON a.id = \
+         (SELECT b.id FROM public.chef_answers b WHERE b.pending_question_id = t.id \
+         ORDER BY b.created_at DESC, b.id COLLATE \"C\" DESC LIMIT 1) \
          WHERE t.customer_session_id = $1 AND t.status = 'answered' {condition} \
          ORDER BY t.created_at DESC, t.id COLLATE \"C\" DESC"
-    );
-    parts(&[gathered(&format!("{question} || {answer}"), &from)])
+    )
 }
 
 fn scan_counts(layout: Layout, restaurant: &RestaurantId, since: Option<Timestamp>) -> Plan<'_> {

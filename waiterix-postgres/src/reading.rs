@@ -1,7 +1,7 @@
 //! Answering questions.
 
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Row as _, SqlSafeStr as _, SqlStr, ValueRef as _};
+use sqlx::{Row as _, SqlSafeStr as _, SqlStr};
 use waiterix_domain::{Row, Table};
 use waiterix_ports::{Answer, Error, ErrorKind, Query, Result, Retry};
 
@@ -12,6 +12,8 @@ use crate::fault::{self, Failure};
 use crate::layout::Layout;
 use crate::queries::{self, Plan, Shape};
 use crate::session::{Mode, Session};
+
+const OPERATION: &str = "store.read";
 
 /// Why a question has no answer.
 #[derive(Debug)]
@@ -52,15 +54,14 @@ pub(crate) fn arguments(values: &[Sought<'_>], operation: &'static str) -> Resul
     bind::sought(values).map_err(|_| too_long(operation))
 }
 
-/// The bytes of a column, `None` for null.
-pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<Option<&[u8]>, Unreadable> {
+/// The bytes of a column that is not null.
+pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<&[u8], Unreadable> {
     let value = row.try_get_raw(column).map_err(|_| Unreadable::CutOff)?;
-    if value.is_null() { Ok(None) } else { value.as_bytes().map(Some).map_err(|_| Unreadable::CutOff) }
+    value.as_bytes().map_err(|_| Unreadable::CutOff)
 }
 
 /// Answers a question in one statement, which sees one moment.
 pub(crate) async fn answer(database: &Database, layout: Layout, query: &Query) -> Result<Answer, Unanswered> {
-    const OPERATION: &str = "store.read";
     let items: Vec<&str> = match query {
         Query::OrderFacts { items, .. } => items.iter().map(AsRef::as_ref).collect(),
         _ => Vec::new(),
@@ -68,52 +69,69 @@ pub(crate) async fn answer(database: &Database, layout: Layout, query: &Query) -
     let Plan { sql, arguments, shape } = queries::of(layout, query, &items);
     let arguments = self::arguments(&arguments, OPERATION)?;
     let sql = sql.into_sql_str();
-    match shape {
-        Shape::Each(table) => {
-            let mut rows = Vec::new();
-            each(database, sql, arguments, OPERATION, |bytes| {
-                decode::row(bytes, table).map(|row| rows.push(row))
-            })
-            .await?;
-            Ok(Answer::Rows(rows))
-        }
-        Shape::EachLabelled(table) => {
-            let mut rows = Vec::new();
-            each(database, sql, arguments, OPERATION, |bytes| {
-                decode::row_labelled(bytes, table).map(|row| rows.push(row))
-            })
-            .await?;
-            Ok(Answer::Labelled(rows))
-        }
-        Shape::Parts(_) | Shape::Labelled(_) | Shape::Counts => {
-            let row = one(database, Mode::Read, sql, arguments, OPERATION).await?;
-            whole(&row, shape).map_err(|fault| corrupt(&fault, OPERATION).into())
-        }
-    }
-}
-
-/// Reads an answer that came as one row.
-fn whole(row: &PgRow, shape: Shape) -> Result<Answer, Unreadable> {
-    let first = bytes(row, 0)?.unwrap_or_default();
-    Ok(match shape {
-        Shape::Labelled(table) => Answer::Labelled(decode::labelled(first, table)?),
-        Shape::Counts => Answer::Counts(decode::counts(first)?),
-        Shape::Parts(parts) => Answer::Rows(gather(row, parts)?),
-        Shape::Each(table) | Shape::EachLabelled(table) => Answer::Rows(gather(row, &[&[table]])?),
-    })
-}
-
-fn gather(row: &PgRow, parts: &[&[Table]]) -> Result<Vec<Row>, Unreadable> {
     let mut rows = Vec::new();
-    for (column, tables) in parts.iter().enumerate() {
-        match bytes(row, column)? {
-            Some(records) => decode::rows(records, tables, &mut rows)?,
-            // Without the row that was asked for there is nothing to say about it.
-            None if column == 0 => break,
-            None => {}
+    match shape {
+        Shape::One(table) => {
+            each(database, sql, arguments, OPERATION, |found| {
+                rows.push(decode::row(bytes(found, 0)?, table)?);
+                Ok(())
+            })
+            .await?;
+        }
+        Shape::Parts(tables) => return answer_parts(database, tables, sql, arguments).await,
+        Shape::Pair(tables) => {
+            each(database, sql, arguments, OPERATION, |found| {
+                for (column, table) in tables.into_iter().enumerate() {
+                    rows.push(decode::row(bytes(found, column)?, table)?);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Shape::Labelled(table) => {
+            let mut rows = Vec::new();
+            each(database, sql, arguments, OPERATION, |found| {
+                rows.push(decode::row_labelled(bytes(found, 0)?, table)?);
+                Ok(())
+            })
+            .await?;
+            return Ok(Answer::Labelled(rows));
+        }
+        Shape::Counts => {
+            let mut counts = Vec::new();
+            each(database, sql, arguments, OPERATION, |found| {
+                counts.push(decode::count(bytes(found, 0)?)?);
+                Ok(())
+            })
+            .await?;
+            return Ok(Answer::Counts(counts));
         }
     }
-    Ok(rows)
+    Ok(Answer::Rows(rows))
+}
+
+/// Answers with the rows of all parts in their order, or with nothing where the first part is empty.
+async fn answer_parts(
+    database: &Database,
+    tables: &[Table],
+    sql: SqlStr,
+    arguments: PgArguments,
+) -> Result<Answer, Unanswered> {
+    let mut parts: Vec<(usize, Row)> = Vec::new();
+    each(database, sql, arguments, OPERATION, |found| {
+        let part = decode::part(bytes(found, 0)?)?;
+        let table = tables.get(part).ok_or(Unreadable::CutOff)?;
+        parts.push((part, decode::row(bytes(found, 1)?, *table)?));
+        Ok(())
+    })
+    .await?;
+    // The server performs the parts of a union as it likes, each in its own order.
+    parts.sort_by_key(|(part, _)| *part);
+    // Without the row that was asked for there is nothing to say about it.
+    if parts.first().is_none_or(|(part, _)| *part > 0) {
+        parts.clear();
+    }
+    Ok(Answer::Rows(parts.into_iter().map(|(_, row)| row).collect()))
 }
 
 /// Runs a statement that answers with one row. The connection is free again when the row is read.
@@ -129,20 +147,19 @@ pub(crate) async fn one(
     end(session, mode, found).await
 }
 
-/// Hands the first column of every row of a statement to `take`.
+/// Hands every row of a statement to `take`.
 pub(crate) async fn each(
     database: &Database,
     sql: SqlStr,
     arguments: PgArguments,
     operation: &'static str,
-    mut take: impl FnMut(&[u8]) -> Result<(), Unreadable> + Send,
+    mut take: impl FnMut(&PgRow) -> Result<(), Unreadable> + Send,
 ) -> Result<(), Unanswered> {
     let mut session = begin(database, Mode::Read, operation).await?;
     let mut unreadable = None;
     let found = session
         .each(sql, arguments, |row| {
-            let taken = bytes(row, 0).and_then(|record| take(record.unwrap_or_default()));
-            unreadable = taken.err();
+            unreadable = take(row).err();
             unreadable.is_none()
         })
         .await;

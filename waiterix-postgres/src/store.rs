@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::postgres::PgRow;
 use sqlx::{Row as _, SqlSafeStr as _};
 use waiterix_domain::digest::Digest;
 use waiterix_domain::{ChangeSet, Row, Table, Timestamp};
@@ -42,19 +43,15 @@ impl fmt::Debug for PostgresStore {
 
 /// The layout of the database, once it is known.
 #[derive(Debug, Default)]
-struct Known(AtomicU8);
+struct Known(AtomicU32);
 
 impl Known {
     fn get(&self) -> Option<Layout> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            found => Some(Layout { has_table_of_question: found == 2 }),
-        }
+        Layout::unpack(self.0.load(Ordering::Relaxed))
     }
 
     fn set(&self, layout: Option<Layout>) {
-        let found = layout.map_or(0, |layout| if layout.has_table_of_question { 2 } else { 1 });
-        self.0.store(found, Ordering::Relaxed);
+        self.0.store(layout.map_or(0, Layout::pack), Ordering::Relaxed);
     }
 }
 
@@ -82,24 +79,30 @@ impl PostgresStore {
         if let Some(layout) = self.layout.get() {
             return Ok(layout);
         }
-        let found: i64 = self.number(Mode::Read, layout::PROBE, &[], operation).await?;
-        let layout = Layout { has_table_of_question: found > 0 };
+        let row = self.row(Mode::Read, layout::PROBE, &[], operation).await?;
+        let read = || -> sqlx::Result<Layout> {
+            let indexes: Vec<String> = row.try_get_unchecked(1)?;
+            Ok(Layout::new(row.try_get_unchecked(0)?, &indexes))
+        };
+        let layout = read().map_err(|error| Unanswered::Statement(error.into()).into_error(operation))?;
+        for rule in layout.unguarded() {
+            tracing::warn!(?rule, "no index enforces this rule; only this program does, and at a price");
+        }
         self.layout.set(Some(layout));
         Ok(layout)
     }
 
-    /// The one number a statement answers with.
-    async fn number(
+    /// The one row a statement answers with.
+    async fn row(
         &self,
         mode: Mode,
         sql: &'static str,
         arguments: &[Sought<'_>],
         operation: &'static str,
-    ) -> Result<i64> {
+    ) -> Result<PgRow> {
         let arguments = reading::arguments(arguments, operation)?;
         let row = reading::one(&self.database, mode, sql.into_sql_str(), arguments, operation).await;
-        let row = row.map_err(|unanswered| unanswered.into_error(operation))?;
-        row.try_get_unchecked(0).map_err(|error| Unanswered::Statement(error.into()).into_error(operation))
+        row.map_err(|unanswered| unanswered.into_error(operation))
     }
 
     /// Whether something failed because the layout is another than it was, so that it is worth looking again, once.
@@ -122,8 +125,9 @@ impl PostgresStore {
         let (sql, arguments) = walk::page(layout, table, range, limit);
         let arguments = reading::arguments(&arguments, "store.scan")?;
         let mut rows = Vec::new();
-        reading::each(&self.database, made(sql), arguments, "store.scan", |record| {
-            decode::row(record, table).map(|row| rows.push(row))
+        reading::each(&self.database, made(sql), arguments, "store.scan", |found| {
+            rows.push(decode::row(reading::bytes(found, 0)?, table)?);
+            Ok(())
         })
         .await?;
         Ok(rows)
@@ -200,11 +204,14 @@ impl Store for PostgresStore {
     async fn forget_commits(&self, before: Timestamp, limit: u32) -> Result<u32> {
         const OPERATION: &str = "store.forget_commits";
         let arguments = [Sought::Instant(Some(before)), Sought::Number(limit.into())];
-        let forgotten = self.number(Mode::Write, FORGET, &arguments, OPERATION).await?;
+        let row = self.row(Mode::Write, FORGET, &arguments, OPERATION).await?;
+        let forgotten: i64 = row
+            .try_get_unchecked(0)
+            .map_err(|error| Unanswered::Statement(error.into()).into_error(OPERATION))?;
         Ok(u32::try_from(forgotten).unwrap_or(limit))
     }
 
     async fn check(&self) -> Result<()> {
-        self.number(Mode::Read, "SELECT 1::bigint", &[], "store.check").await.map(drop)
+        self.row(Mode::Read, "SELECT 1", &[], "store.check").await.map(drop)
     }
 }

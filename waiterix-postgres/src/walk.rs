@@ -29,7 +29,7 @@ fn within(range: &KeyRange) -> (&'static str, [Sought<'_>; 2]) {
 pub(crate) fn page(layout: Layout, table: Table, range: &KeyRange, limit: u32) -> (String, Vec<Sought<'_>>) {
     let (condition, [after, up_to]) = within(range);
     let sql = format!(
-        "SELECT record_send(ROW({})) FROM public.{} t WHERE {condition} ORDER BY t.id COLLATE \"C\" LIMIT $3",
+        "SELECT ROW({}) FROM public.{} t WHERE {condition} ORDER BY t.id COLLATE \"C\" LIMIT $3",
         layout.columns(table, "t"),
         table.name()
     );

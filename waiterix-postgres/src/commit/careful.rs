@@ -6,7 +6,7 @@ use sqlx::{Arguments as _, SqlSafeStr as _};
 use waiterix_domain::UniqueRule;
 use waiterix_ports::{Error, ErrorKind, Violation};
 
-use super::program::{Absent, Action, Group, Piece, Program};
+use super::program::{Action, Group, Piece, Program, Watch};
 use super::statement::{self, Texts, View};
 use super::{OPERATION, Trouble};
 use crate::fault::{Effect, Failure};
@@ -85,8 +85,8 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn run(&mut self, program: &Program) -> Result<Course, Trouble> {
-        if let Some(absent) = &program.absent {
-            self.hold_names(absent).await?;
+        if let Some(watch) = &program.watch {
+            self.hold_names(watch).await?;
         }
         if let Some(opening) = statement::opening(self.texts, self.layout, program) {
             let row = self.one(opening).await?;
@@ -97,29 +97,40 @@ impl Attempt<'_> {
         for piece in program.pieces.iter().filter(|piece| !piece.groups.is_empty()) {
             self.piece(piece).await?;
         }
-        // A row that others inserted without regard to the names held here shows now, if they were first; if they are
-        // not, they come after this set in every respect.
-        if let Some(absent) = &program.absent
-            && !absent.groups.is_empty()
-        {
-            let views: Vec<_> = absent.groups.iter().map(Group::view).collect();
+        if let Some(watch) = &program.watch {
+            self.look_again(watch).await?;
+        }
+        Ok(Course::Perform)
+    }
+
+    /// Holds the names of what is not there, and cannot be locked itself, against other sets that rely on the same.
+    async fn hold_names(&mut self, watch: &Watch) -> Result<(), Trouble> {
+        let mut arguments = PgArguments::default();
+        let added = arguments.add(NAMES_CLASS).and_then(|()| arguments.add(watch.names.as_slice()));
+        added.map_err(too_long)?;
+        self.session.each(NAMES.into_sql_str(), arguments, |_| true).await?;
+        Ok(())
+    }
+
+    /// What others inserted without regard to the names held here shows now, if they were first; if they were not, they
+    /// come after this set in every respect.
+    async fn look_again(&mut self, watch: &Watch) -> Result<(), Trouble> {
+        if !watch.absent.is_empty() {
+            let views: Vec<_> = watch.absent.iter().map(Group::view).collect();
             let row = self.trial(&views).await?;
-            for (column, group) in absent.groups.iter().enumerate() {
+            for (column, group) in watch.absent.iter().enumerate() {
                 if let Some(missing) = first_missing(&row, column, group)? {
                     return Err(requirement(group.places[missing]));
                 }
             }
         }
-        Ok(Course::Perform)
-    }
-
-    /// Holds the names of rows that are not there, which cannot be locked themselves, against other sets that rely on the
-    /// absence of rows.
-    async fn hold_names(&mut self, absent: &Absent) -> Result<(), Trouble> {
-        let mut arguments = PgArguments::default();
-        let added = arguments.add(NAMES_CLASS).and_then(|()| arguments.add(absent.names.as_slice()));
-        added.map_err(too_long)?;
-        self.session.each(NAMES.into_sql_str(), arguments, |_| true).await?;
+        for keys in watch.unique.chunk_by(|(a, _), (b, _)| a == b) {
+            let Some((rule, _)) = keys.first() else { continue };
+            let row = self.one(statement::clashes(*rule, keys)).await?;
+            if row.try_get_unchecked::<i64, _>(0)? > 0 {
+                return Err(Trouble::Refused(conflict(Violation::Unique(*rule))));
+            }
+        }
         Ok(())
     }
 

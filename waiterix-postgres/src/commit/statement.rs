@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, SqlStr};
-use waiterix_domain::Table;
 use waiterix_domain::value::{Kind, Value};
+use waiterix_domain::{Table, UniqueRule};
 
 use super::program::{Action, Group, Lock, Piece, Program};
 use crate::bind::{Cells, parameter_type};
 use crate::layout::Layout;
+use crate::schema::rule_keys;
 
 /// The same action on some rows of a table.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +93,30 @@ pub(super) fn opening(texts: &Texts, layout: Layout, program: &Program) -> Optio
 /// possible.
 pub(super) fn trial(texts: &Texts, layout: Layout, views: &[View<'_>]) -> Statement {
     build(texts, layout, None, &[], views, false)
+}
+
+/// How many of these values, of a rule that no index enforces, more than one row has.
+pub(super) fn clashes(rule: UniqueRule, keys: &[(UniqueRule, Vec<String>)]) -> Statement {
+    let expressions: Vec<_> = rule_keys(rule).split(", ").collect();
+    let mut arguments = PgArguments::default();
+    let (mut given, mut names, mut same) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, expression) in expressions.iter().enumerate() {
+        let values: Vec<&str> =
+            keys.iter().filter_map(|(_, key)| key.get(place)).map(String::as_str).collect();
+        arguments.add(values)?;
+        given.push(format!("${}::text[]", place + 1));
+        names.push(format!("c{place}"));
+        same.push(format!("{expression} = u.c{place}"));
+    }
+    let condition = rule.condition().map(|sql| format!(" AND {sql}")).unwrap_or_default();
+    let sql = format!(
+        "SELECT count(*) FROM unnest({}) AS u ({}) WHERE (SELECT count(*) FROM public.{} WHERE {}{condition}) > 1",
+        given.join(", "),
+        names.join(", "),
+        rule.table().name(),
+        same.join(" AND ")
+    );
+    Ok((AssertSqlSafe(sql).into_sql_str(), arguments))
 }
 
 fn build(
