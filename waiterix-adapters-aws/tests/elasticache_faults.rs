@@ -274,7 +274,9 @@ async fn what_may_not_happen_twice_is_not_repeated() {
     assert_eq!((lost.kind(), lost.retry_advice()), (ErrorKind::Unavailable, Retry::Ambiguous));
     assert_eq!(store.temp_count("k", HOUR).await.unwrap(), 3, "the lost one counted, once");
 
-    store.temp_set("ticket", &json!(7), HOUR).await.unwrap();
+    proxy.cut_on("temp:ticket");
+    let lost = store.temp_set("ticket", &json!(7), HOUR).await.unwrap_err();
+    assert_eq!((lost.kind(), lost.retry_advice()), (ErrorKind::Unavailable, Retry::Ambiguous));
     proxy.cut_on("GETDEL");
     let lost = store.temp_take("ticket").await.unwrap_err();
     assert_eq!((lost.kind(), lost.retry_advice()), (ErrorKind::Unavailable, Retry::Ambiguous));

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, Pipeline,
     RedisConnectionInfo, RedisResult, TlsCertificates, ToRedisArgs, Value,
 };
 use waiterix_domain::Secret;
@@ -32,6 +32,13 @@ pub(super) enum Repeat {
     Harmless,
     /// Never sent again once the server may have seen it.
     Never,
+}
+
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    One(&'a Cmd),
+    Several(&'a Pipeline),
 }
 
 /// An answer.
@@ -123,7 +130,18 @@ impl Link {
         command: &Cmd,
         repeat: Repeat,
     ) -> Result<Reply<T>> {
-        self.attempt(command, repeat).await.and_then(understood).map_err(|failure| failure.of(operation))
+        let reply = self.attempt(Request::One(command), repeat).await;
+        reply.and_then(understood).map_err(|failure| failure.of(operation))
+    }
+
+    /// Does several commands that only read, in one round trip. Others may come in between.
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        commands: &Pipeline,
+    ) -> Result<T> {
+        let reply = self.attempt(Request::Several(commands), Repeat::Harmless).await;
+        reply.and_then(understood).map(|reply| reply.value).map_err(|failure| failure.of(operation))
     }
 
     /// Runs a script on one key; scripts say themselves whether repeating them does harm.
@@ -135,14 +153,14 @@ impl Link {
         arguments: &[impl ToRedisArgs + Sync],
         repeat: Repeat,
     ) -> Result<Reply<T>> {
-        let mut reply = self.attempt(&program.by_digest(key, arguments), repeat).await;
+        let mut reply = self.attempt(Request::One(&program.by_digest(key, arguments)), repeat).await;
         if reply.as_ref().is_err_and(Failure::is_unknown_script) {
-            reply = self.attempt(&program.in_full(key, arguments), repeat).await;
+            reply = self.attempt(Request::One(&program.in_full(key, arguments)), repeat).await;
         }
         reply.and_then(understood).map_err(|failure| failure.of(operation))
     }
 
-    async fn attempt(&self, command: &Cmd, repeat: Repeat) -> Result<Reply<Value>, Failure> {
+    async fn attempt(&self, request: Request<'_>, repeat: Repeat) -> Result<Reply<Value>, Failure> {
         let mut repeated = false;
         let mut is_second = false;
         loop {
@@ -150,7 +168,7 @@ impl Link {
                 // What the first attempt did remains unknown.
                 if repeated { Failure { stage: Stage::Sent, ..failure } } else { failure }
             })?;
-            let failure = match self.send(&line, command).await {
+            let failure = match self.send(&line, request).await {
                 Ok(value) => return Ok(Reply { value, repeated }),
                 Err(failure) => failure,
             };
@@ -170,7 +188,7 @@ impl Link {
         if !self.was_silent(&line) {
             return Ok(line);
         }
-        match self.send(&line, &redis::cmd("PING")).await {
+        match self.send(&line, Request::One(&redis::cmd("PING"))).await {
             Err(failure) if failure.spoils_connection() => {
                 let fresh = self.line();
                 self.connected(&fresh).await?;
@@ -181,9 +199,9 @@ impl Link {
         }
     }
 
-    async fn send(&self, line: &Line, command: &Cmd) -> Result<Value, Failure> {
+    async fn send(&self, line: &Line, request: Request<'_>) -> Result<Value, Failure> {
         let mut connection = self.connected(line).await?;
-        match command.query_async(&mut connection).await {
+        match request.send(&mut connection).await {
             Ok(value) => {
                 line.heard.store(self.clock.now().as_micros(), Ordering::Relaxed);
                 Ok(value)
@@ -248,6 +266,19 @@ impl Link {
     /// A panic elsewhere leaves the pair whole, so the poison is of no interest.
     fn current(&self) -> MutexGuard<'_, (u64, Option<Line>)> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Request<'_> {
+    async fn send(self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        match self {
+            Self::One(command) => command.query_async(connection).await,
+            Self::Several(commands) => {
+                let answers = connection.send_packed_commands(commands, 0, commands.len()).await?;
+                let answers = answers.into_iter().map(Value::extract_error).collect::<RedisResult<_>>()?;
+                Ok(Value::Array(answers))
+            }
+        }
     }
 }
 

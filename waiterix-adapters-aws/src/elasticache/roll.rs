@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 use waiterix_domain::id::UserId;
 use waiterix_ports::session::is_session_id;
 use waiterix_ports::{Result, SessionId};
@@ -87,12 +87,12 @@ pub(super) async fn withdraw(
     members: &[Member],
     from_set: bool,
 ) {
+    let (list, set) = (list_key(user), set_key(user));
     let of_list: Vec<String> = members.iter().map(ToString::to_string).collect();
-    remove(link, operation, "ZREM", &list_key(user), &of_list).await;
-    if from_set {
-        let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();
-        remove(link, operation, "SREM", &set_key(user), &ids).await;
-    }
+    let ids = members.iter().filter(|_| from_set).map(|member| member.id.clone());
+    let of_set: Vec<String> = ids.collect();
+    join(remove(link, operation, "ZREM", &list, &of_list), remove(link, operation, "SREM", &set, &of_set))
+        .await;
 }
 
 /// Removes members that mean nothing any more. That they stay for a while does no harm, so a failure is no reason to

@@ -22,7 +22,6 @@ macro_rules! program {
     };
 }
 
-program!(READ, "scripts/read.lua");
 program!(SWAP, "scripts/swap.lua");
 program!(TOUCH, "scripts/touch.lua");
 program!(ENROL, "scripts/enrol.lua");

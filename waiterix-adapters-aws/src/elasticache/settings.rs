@@ -18,6 +18,8 @@ const COMMAND: Duration = Duration::from_millis(1_000);
 /// The limits of both times. API Gateway gives up on a function after 29 s.
 const TIMES_MS: std::ops::RangeInclusive<u64> = 10..=20_000;
 
+const EXPECTED_MS: &str = "milliseconds, 10 to 20000";
+
 /// Where Redis is and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
@@ -64,16 +66,11 @@ impl RedisSettings {
         if tls_root_cert.is_some() && !tls {
             vars.problem("REDIS_TLS_ROOT_CERT", "is set, but TLS is off: set REDIS_TLS to true");
         }
-        Self {
-            host,
-            port,
-            password,
-            database,
-            tls,
-            tls_root_cert,
-            connect_timeout: time(vars, "REDIS_CONNECT_TIMEOUT_MS", CONNECT),
-            command_timeout: time(vars, "REDIS_COMMAND_TIMEOUT_MS", COMMAND),
-        }
+        let connect_ms = vars.parsed::<u64>("REDIS_CONNECT_TIMEOUT_MS", EXPECTED_MS);
+        let connect_timeout = time(vars, "REDIS_CONNECT_TIMEOUT_MS", connect_ms, CONNECT);
+        let command_ms = vars.parsed::<u64>("REDIS_COMMAND_TIMEOUT_MS", EXPECTED_MS);
+        let command_timeout = time(vars, "REDIS_COMMAND_TIMEOUT_MS", command_ms, COMMAND);
+        Self { host, port, password, database, tls, tls_root_cert, connect_timeout, command_timeout }
     }
 
     /// Whether a password would cross a network in clear.
@@ -82,12 +79,11 @@ impl RedisSettings {
     }
 }
 
-fn time(vars: &mut Vars<'_>, name: &'static str, default: Duration) -> Duration {
-    let expected = "milliseconds, 10 to 20000";
-    match vars.parsed::<u64>(name, expected) {
+fn time(vars: &mut Vars<'_>, name: &'static str, ms: Option<u64>, default: Duration) -> Duration {
+    match ms {
         Some(ms) if TIMES_MS.contains(&ms) => Duration::from_millis(ms),
         Some(_) => {
-            vars.problem(name, format!("must be {expected}"));
+            vars.problem(name, format!("must be {EXPECTED_MS}"));
             default
         }
         None => default,

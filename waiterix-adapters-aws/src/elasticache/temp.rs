@@ -1,7 +1,7 @@
 //! One-time data: values under `temp:<key>`, as older software keeps them, and counters under `temp_count:<key>`.
 //!
-//! What must not happen twice (taking, counting, setting if absent) is sent once. When its answer is lost, nobody knows
-//! whether it happened, and the error says so.
+//! Whatever writes is sent once. When its answer is lost, nobody knows whether it happened, and the error says so: a count
+//! would count twice, and a value set again would be back although it was taken in between.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn set(operation: &'static str, key: &str, value: &Value, ttl: Duration) -> Resu
 pub(super) async fn store(link: &Link, key: &str, value: &Value, ttl: Duration) -> Result<()> {
     const OPERATION: &str = "session.temp_set";
     let command = set(OPERATION, key, value, ttl)?;
-    link.ask::<redis::Value>(OPERATION, &command, Repeat::Harmless).await.map(drop)
+    link.ask::<redis::Value>(OPERATION, &command, Repeat::Never).await.map(drop)
 }
 
 pub(super) async fn store_if_absent(link: &Link, key: &str, value: &Value, ttl: Duration) -> Result<bool> {
