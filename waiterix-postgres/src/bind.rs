@@ -182,7 +182,7 @@ fn put_instant(buffer: &mut Vec<u8>, at: Timestamp) {
 }
 
 /// A `numeric` with two decimals: digits to the base of 10 000 without zeros at either end, and where the point is.
-fn put_numeric(buffer: &mut Vec<u8>, hundredths: i64) {
+pub(crate) fn put_numeric(buffer: &mut Vec<u8>, hundredths: i64) {
     const NEGATIVE: i16 = 0x4000;
     let magnitude = hundredths.unsigned_abs();
     let (whole, fraction) = (magnitude / 100, magnitude % 100);

@@ -258,6 +258,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn an_amount_that_is_written_is_read_again(
+            hundredths in -Amount::MAX.hundredths()..=Amount::MAX.hundredths(),
+        ) {
+            let mut buffer = Vec::new();
+            crate::bind::put_numeric(&mut buffer, hundredths);
+            proptest::prop_assert_eq!(amount(&buffer).map(Amount::hundredths), Ok(hundredths));
+        }
+    }
+
     #[test]
     fn infinite_instants_are_refused() {
         for bad in [i64::MAX, i64::MIN, i64::MAX - 1, i64::MIN + 1] {

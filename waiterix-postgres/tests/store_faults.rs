@@ -1,6 +1,6 @@
 //! Bad networks, dying servers and other hands on the same rows.
 
-#![allow(clippy::unwrap_used, reason = "a fixture that cannot be made must fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a fixture that cannot be made must fail")]
 
 mod stores;
 

@@ -6,8 +6,10 @@ use sqlx::{Arguments as _, SqlSafeStr as _};
 use waiterix_domain::UniqueRule;
 use waiterix_ports::{Error, ErrorKind, Violation};
 
-use super::program::{Action, Group, Piece, Program, Watch};
-use super::statement::{self, Texts, View};
+use super::program::{Action, Group, Piece, Program};
+use super::statement::{self, View};
+use super::text::Texts;
+use super::watch::Watch;
 use super::{OPERATION, Trouble};
 use crate::fault::{Effect, Failure};
 use crate::layout::Layout;

@@ -8,6 +8,8 @@ mod careful;
 mod program;
 mod quick;
 mod statement;
+mod text;
+mod watch;
 
 use waiterix_domain::{ChangeSet, Timestamp};
 use waiterix_ports::{Error, Result};
@@ -18,7 +20,7 @@ use crate::layout::Layout;
 use crate::session::Session;
 use program::Program;
 use quick::Outcome;
-pub(crate) use statement::Texts;
+pub(crate) use text::Texts;
 
 const OPERATION: &str = "store.commit";
 

@@ -1,7 +1,8 @@
 //! The common case: one statement, which either does everything or fails.
 
 use super::program::{Piece, Program};
-use super::statement::{self, Texts};
+use super::statement;
+use super::text::Texts;
 use crate::fault::{Effect, Failure};
 use crate::layout::Layout;
 use crate::session::{Mode, Session};
