@@ -42,7 +42,11 @@ impl Program {
     /// Starts the service on a free port with a data folder, and waits until it says where it serves.
     pub fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary());
-        command.env("LOG_LEVEL", "warn").envs(variables.iter().copied()).stderr(Stdio::inherit());
+        command
+            .env_remove("SESSION_SECRET")
+            .env("LOG_LEVEL", "warn")
+            .envs(variables.iter().copied())
+            .stderr(Stdio::inherit());
         Self::started(command, data)
     }
 
@@ -50,16 +54,12 @@ impl Program {
     pub fn start_logging(data: &Path, log: &Path) -> Self {
         let mut command = Command::new(binary());
         let file = std::fs::File::create(log).expect("a log file");
-        command.env("LOG_LEVEL", "debug").env("LOG_FORMAT", "json").stderr(file);
+        command.env_remove("SESSION_SECRET").env("LOG_LEVEL", "debug").env("LOG_FORMAT", "json").stderr(file);
         Self::started(command, data)
     }
 
     fn started(mut command: Command, data: &Path) -> Self {
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .env_remove("SESSION_SECRET")
-            .stdout(Stdio::piped());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let first = lines.next().and_then(Result::ok).unwrap_or_default();
