@@ -68,7 +68,7 @@ pub(crate) async fn commit(
         let borrowed = Session::borrow(database, OPERATION).await?;
         match quick::perform(borrowed, texts, layout, &program, piece).await {
             Outcome::Done => return Ok(()),
-            Outcome::Surprise(kept) => session = kept,
+            Outcome::Surprise(kept) => session = Some(kept),
             Outcome::Failed(failure, effect) => return Err(told(&failure, effect)),
         }
     }

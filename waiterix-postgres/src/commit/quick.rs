@@ -11,8 +11,8 @@ use crate::session::{Mode, Session};
 pub(super) enum Outcome {
     /// The set is committed, now or before.
     Done,
-    /// Something did not hold, or others were in the way; certainly nothing was done. The connection, if it is good.
-    Surprise(Option<Session>),
+    /// Something did not hold, or others were in the way; certainly nothing was done. The connection is good.
+    Surprise(Session),
     /// The connection or the server failed.
     Failed(Failure, Effect),
 }
@@ -27,7 +27,7 @@ pub(super) async fn perform(
 ) -> Outcome {
     let Ok((sql, arguments)) = statement::whole(texts, layout, program, piece) else {
         // What is too long for one statement is not too long for several.
-        return Outcome::Surprise(Some(session));
+        return Outcome::Surprise(session);
     };
     let transaction = session.needs_transaction();
     if transaction && let Err(failure) = session.begin(Mode::Write).await {
@@ -51,7 +51,7 @@ pub(super) async fn perform(
             Outcome::Done
         }
         // The end of the time for a statement is no surprise: the next attempt would wait as long again.
-        Err(failure) if failure.is_harmless() && !failure.is_timeout() => Outcome::Surprise(Some(session)),
+        Err(failure) if failure.is_harmless() && !failure.is_timeout() => Outcome::Surprise(session),
         Err(failure) => {
             session.recover(&failure);
             Outcome::Failed(failure, effect)
