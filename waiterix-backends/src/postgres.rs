@@ -17,8 +17,8 @@ pub const ROLE: &str = "waiterix";
 /// What is special about a server.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Whether a commit waits for the disk. What a killed process had committed is kept either way; only the loss of
-    /// power makes a difference.
+    /// Whether a commit waits for the disk. Without it a killed server may lose the commits it answered last, so a
+    /// test that kills one sets it.
     pub durable: bool,
     /// The certificate it shows; without one it speaks no TLS.
     pub tls: Option<Identity>,
