@@ -1,6 +1,6 @@
 //! Servers that tests, measurements and developers need.
 //!
-//! [`given`] answers the URL of a server that all tests of a run share; `cargo xtask test` starts it beforehand, see
+//! [`given()`] answers the URL of a server that all tests of a run share; `cargo xtask test` starts it beforehand, see
 //! [`fleet`]. A test that kills its server starts one of its own: [`postgres::start`], [`redis::start`]. A test of bad
 //! networks puts a [`proxy`] in between.
 //!

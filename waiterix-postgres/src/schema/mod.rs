@@ -1,6 +1,6 @@
 //! One schema: what must be there, what is there, and how the second becomes the first.
 //!
-//! The old system left databases in five states behind, because some of its migrations were run by hand. [`migrate`]
+//! The old system left databases in five states behind, because some of its migrations were run by hand. [`migrate()`]
 //! brings all of them, and an empty database, to the same one by adding what is missing; it never takes anything away.
 //! What is different rather than missing, it refuses. [`check`] only compares. See
 //! `docs/decisions/0011-one-schema-from-five-states.md`.
