@@ -16,6 +16,8 @@ use waiterix_postgres::testing::Scratch;
 use crate::client::{code_in, http_client};
 
 const REGION: &str = "us-east-1";
+/// The secret the emulator checks the signatures of URLs with.
+const SECRET: &str = "test";
 /// Origin of the web client.
 const SITE: &str = "https://app.example.org";
 
@@ -75,7 +77,7 @@ impl Cloud {
             ("REDIS_PORT", redis.port().unwrap_or_default().to_string()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", self.account.clone()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
             ("AWS_ENDPOINT_URL", self.emulator.as_str().trim_end_matches('/').to_owned()),
             ("AWS_S3_BUCKET", self.bucket()),
             ("SES_FROM_EMAIL", self.sender()),
@@ -110,7 +112,7 @@ impl Cloud {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(self.emulator.as_str())
-            .credentials_provider(Credentials::new(self.account.as_str(), "secret", None, None, "test"))
+            .credentials_provider(Credentials::new(self.account.as_str(), SECRET, None, None, "test"))
             .load()
             .await
     }

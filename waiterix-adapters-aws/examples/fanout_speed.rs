@@ -139,6 +139,8 @@ async fn by_adapter(address: &str, restaurant: &str, count: usize) -> Outcome<f6
 
 /// Signs and posts the same requests by a plain client, to connections it knows already.
 async fn by_plain_client(address: &str, restaurant: &str, count: usize) -> Outcome<f64> {
+    // Harmless when another part of the process has installed one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     let identity = credentials().into();
     let event = event();

@@ -37,13 +37,21 @@ impl Clause {
     /// The clause a case such as `s12_an_insert_of_…` proves.
     fn of(case: &str) -> Self {
         let name = case.split('_').next().unwrap_or_default().to_uppercase();
-        Self(name.trim_start_matches(char::is_alphabetic).parse().unwrap_or_default(), name)
+        let digits = name.trim_start_matches(char::is_alphabetic);
+        let number = digits.parse().unwrap_or_default();
+        // Names of cases may be padded with zeros, so that they are listed in order.
+        Self(number, format!("{}{number}", &name[..name.len() - digits.len()]))
     }
 }
 
-/// A fresh folder for the records of a run.
+/// Where the records of a run are.
+pub(crate) fn folder() -> PathBuf {
+    built("contract")
+}
+
+/// The same folder, empty.
 pub(crate) fn fresh_folder() -> Result<PathBuf, Failure> {
-    let folder = built("contract");
+    let folder = folder();
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
@@ -131,9 +139,9 @@ fn missing(proofs: &Proofs) -> Vec<String> {
 fn page(proofs: &Proofs) -> String {
     let mut text = String::from(
         "# Adapters and the clauses they have proven\n\n\
-         Written by `cargo xtask test` from the records of the contract suite (`waiterix-contract`); do not edit. A clause \
-         is a numbered promise in the documentation of its port (`waiterix-ports`); a case is one test of it. Adapters \
-         of servers ran against real ones over real sockets; a wrapper is named with what it wraps.\n\n\
+         Written by `cargo xtask test` from the records of the contract suite (`waiterix-contract`); do not edit.\n\
+         A clause is a numbered promise in the documentation of its port (`waiterix-ports`); a case is one test of it.\n\
+         Adapters of servers ran against real ones over real sockets; a wrapper is named with what it wraps.\n\n\
          | port | adapter | clauses | cases |\n|---|---|---|---|\n",
     );
     let mut totals: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();
@@ -174,7 +182,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (adapter, case, how) in [
             ("memory", "s10_changes_are_visible", "passed"),
-            ("memory", "s2_unknown_ids", "passed"),
+            ("memory", "s02_unknown_ids", "passed"),
             ("memory", "s2_more", "passed"),
             ("SQLite", "s2_unknown_ids", "failed"),
         ] {

@@ -30,6 +30,8 @@ enum Task {
     Ci,
     /// Start every server the tests need and say where they are, until you stop it.
     Up,
+    /// Write docs/adapters.md from the records of the last test run; a whole run does so itself.
+    Adapters,
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Ci => checks::run(),
         Task::Up => up::run(),
+        Task::Adapters => adapters::write(&adapters::folder(), false),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

@@ -223,7 +223,7 @@ async fn requests_that_are_not_signed_or_changed_on_the_way_are_refused() {
     let server = CallbackServer::start().await;
     let mut line = server.line("c");
     let url = format!("{}/@connections/c", server.endpoint());
-    let client = reqwest::Client::new();
+    let client = crate::middle::http_client();
     let unsigned = client.post(&url).body("x").send().await.unwrap();
     assert_eq!(unsigned.status(), 403);
     let scope = format!("tester/20250131/{}/execute-api/aws4_request", signature::REGION);

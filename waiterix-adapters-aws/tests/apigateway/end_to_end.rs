@@ -98,7 +98,7 @@ async fn cloud_formation(server: &Url, fields: &[(&str, &str)]) -> String {
     let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
-    let request = reqwest::Client::new()
+    let request = crate::middle::http_client()
         .post(server.clone())
         .header("authorization", signed)
         .header("content-type", "application/x-www-form-urlencoded")

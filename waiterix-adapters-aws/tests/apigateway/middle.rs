@@ -55,7 +55,7 @@ impl Middle {
     pub(crate) async fn before(server: &Url) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-        let (client, rules) = (reqwest::Client::new(), Mutex::default());
+        let (client, rules) = (http_client(), Mutex::default());
         let shared = Arc::new(Shared { server: server.clone(), client, rules });
         let app = Router::new().fallback(pass).with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -134,4 +134,11 @@ async fn pass(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         answer["UnprocessedItems"] = undone;
     }
     reply(status, &answer)
+}
+
+/// A client of plain HTTP. Where a build leaves the choice of the cryptography open, the library asks for one all the same.
+pub(crate) fn http_client() -> reqwest::Client {
+    // Harmless when another part of the process has installed one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

@@ -9,7 +9,7 @@ use super::service::{Goals, figures, table};
 use super::{Options, machine};
 use crate::command::{Failure, built, cargo, output_of, step};
 
-const EXAMPLE: [&str; 5] = ["--release", "--package", "waiterix-postgres", "--example", "store_speed"];
+const EXAMPLE: [&str; 5] = ["--release", "--package", "waiterix-postgres", "--example", "postgres_speed"];
 /// The line of the example that tells of orders.
 const ORDERS: &str = "orders of 3 dishes: ";
 

@@ -2,7 +2,7 @@
 //! `pgbench` reaches with the same statements on the same rows.
 //!
 //! ```console
-//! cargo run --release -p waiterix-postgres --example store_speed
+//! cargo run --release -p waiterix-postgres --example postgres_speed
 //! ```
 //!
 //! It starts a server of its own whose commits wait for the disk, or takes the one whose URL is its argument.
