@@ -18,6 +18,8 @@ use waiterix_ports::{BlobMeta, Error, ErrorKind, PutMode, Result, Visibility};
 use super::failure::{commit_failure, index_failure};
 
 const SCHEMA_VERSION: i64 = 1;
+/// How long to wait for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS object (
     key BLOB PRIMARY KEY NOT NULL,
@@ -54,6 +56,26 @@ pub(super) struct Index {
     readers: SqlitePool,
 }
 
+/// Connects for writing. Of several that make a new file a write-ahead log at once, SQLite turns the others away without
+/// waiting for the busy time-out, so they come again.
+async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Whether another connection held the file (`SQLITE_BUSY` and its kinds).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
 impl Index {
     /// Opens or makes the index.
     pub(super) async fn open(file: &Path) -> Result<Self> {
@@ -64,12 +86,8 @@ impl Index {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(failure)?;
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = connect_writer(&options).await.map_err(failure)?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         let version: i64 =
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failure)?;
