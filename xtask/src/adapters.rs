@@ -141,7 +141,9 @@ fn page(proofs: &Proofs) -> String {
         "# Adapters and the clauses they have proven\n\n\
          Written by `cargo xtask test` from the records of the contract suite (`waiterix-contract`); do not edit.\n\
          A clause is a numbered promise in the documentation of its port (`waiterix-ports`); a case is one test of it.\n\
-         Adapters of servers ran against real ones over real sockets; a wrapper is named with what it wraps.\n\n\
+         PostgreSQL, PgBouncer and Redis are the real servers. AWS is MiniStack and dynalite, with scripted servers where these lack\n\
+         something: the suppression list of SES, the callbacks of API Gateway, and s3s-fs for URLs that were changed after they\n\
+         were signed. All of it goes over real sockets; nothing here ran against AWS. A wrapper is named with what it wraps.\n\n\
          | port | adapter | clauses | cases |\n|---|---|---|---|\n",
     );
     let mut totals: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();
