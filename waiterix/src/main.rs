@@ -2,7 +2,6 @@
 
 mod banner;
 mod command;
-mod compose;
 mod demo;
 mod doctor;
 mod environment;

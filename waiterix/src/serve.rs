@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -11,18 +12,18 @@ use tokio::sync::watch;
 use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{Shared, http, upkeep};
+use waiterix_compose::{Choice, Place, Plan, Selection, Service};
 use waiterix_ports::vars::Vars;
 
 use crate::banner;
 use crate::command::Serve;
-use crate::compose::{Plan, Selection, Service};
 use crate::{environment, logging};
 
 /// How long running requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(options: &Serve) -> Result<(), String> {
-    let plan = configured(&options.data, Selection::read)?;
+    let plan = configured(&options.data, |vars| Selection::read(vars, Choice::Local))?;
     runtime()?.block_on(serve(options, plan))
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn configured(
     let mut vars = Vars::new(&map);
     logging::start(&mut vars);
     let selection = select(&mut vars);
-    let plan = Plan::read(&mut vars, data, selection)?;
+    let plan = Plan::read(&mut vars, Place::Server { data }, selection)?;
     complaint(&vars).map(|()| plan)
 }
 
@@ -78,7 +79,7 @@ async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {
     }));
     let by_code = plan.settings.oidc.is_none();
     let web = options.web.as_deref().map(WebClient::open).transpose()?;
-    let service = plan.open(&base, web).await?;
+    let service = Arc::new(plan.open(&base, web).await?);
     banner::say(&banner::greeting(&base, &options.data, by_code));
     let (stop, stopped) = watch::channel(false);
     let upkeep = tokio::spawn(keep_up(service.app.clone(), stopped.clone()));
@@ -87,14 +88,12 @@ async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {
         // Small answers must not wait for more; a socket that refuses is merely slower.
         let _ = socket.set_nodelay(true);
     });
-    let sockets = service.sockets.clone();
+    let stopping = service.clone();
     let mut until_stop = stopped.clone();
     let server = axum::serve(listener, answering).with_graceful_shutdown(async move {
         let _ = until_stop.wait_for(|stop| *stop).await;
         // Sockets would keep the server waiting for ever.
-        if let Some(sockets) = sockets {
-            sockets.shutdown();
-        }
+        stopping.dismiss_sockets();
     });
     let mut server = tokio::spawn(async move { server.await });
     tokio::select! {

@@ -26,17 +26,30 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
         "waiterix-ports" => vec!["waiterix-domain"],
         "waiterix-contract" | "waiterix-app" | "waiterix-layers" | "waiterix-postgres" => inner(),
         "waiterix-adapters-local" => inner(),
-        "waiterix-adapters-aws" => [inner(), vec!["waiterix-postgres"]].concat(),
-        "waiterix" => [
+        "waiterix-adapters-aws" | "waiterix-adapters-legacy" => [inner(), vec!["waiterix-postgres"]].concat(),
+        "waiterix-compose" => [
             inner(),
             vec!["waiterix-app", "waiterix-layers", "waiterix-postgres"],
-            vec!["waiterix-adapters-local", "waiterix-adapters-aws"],
+            vec!["waiterix-adapters-local", "waiterix-adapters-legacy", "waiterix-adapters-aws"],
         ]
         .concat(),
+        // The adapters of AWS and of old make the connections that `schema` looks at.
+        "waiterix" => [
+            inner(),
+            vec!["waiterix-app", "waiterix-compose", "waiterix-postgres"],
+            vec!["waiterix-adapters-legacy", "waiterix-adapters-aws"],
+        ]
+        .concat(),
+        "waiterix-lambda" => [inner(), vec!["waiterix-app", "waiterix-compose"]].concat(),
         "waiterix-tests" => [
             inner(),
             vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-layers"],
-            vec!["waiterix-adapters-local", "waiterix-adapters-aws", "waiterix-postgres"],
+            vec![
+                "waiterix-adapters-local",
+                "waiterix-adapters-legacy",
+                "waiterix-adapters-aws",
+                "waiterix-postgres",
+            ],
         ]
         .concat(),
         "xtask" => vec!["waiterix-backends"],

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use url::Url;
+use waiterix_compose::{Choice, Place, Plan, Selection, Service};
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Error, ErrorKind, Result as PortResult};
 
 use crate::banner;
 use crate::command::Doctor;
-use crate::compose::{Choice, Plan, Selection, Service};
 use crate::serve::runtime;
 use crate::{environment, logging};
 use remedy::{Port, remedy};
@@ -63,8 +63,8 @@ async fn examine(data: &Path) -> Vec<Finding> {
     let map = environment::read();
     let mut vars = Vars::new(&map);
     logging::start(&mut vars);
-    let selection = Selection::read(&mut vars);
-    let plan = Plan::read(&mut vars, data, selection);
+    let selection = Selection::read(&mut vars, Choice::Local);
+    let plan = Plan::read(&mut vars, Place::Server { data }, selection);
     let mut findings: Vec<Finding> = vars
         .problems()
         .iter()

@@ -1,56 +1,8 @@
-//! How to mend a dependency that fails.
+//! How to mend what is on Amazon Web Services.
 
 use waiterix_ports::ErrorKind;
 
-use crate::compose::Choice;
-
-/// A port, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Port {
-    Store,
-    Blobs,
-    Mailer,
-    Sessions,
-    Notifier,
-}
-
-impl Port {
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 5] =
-        [Self::Store, Self::Blobs, Self::Mailer, Self::Sessions, Self::Notifier];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Store => "database",
-            Self::Blobs => "objects",
-            Self::Mailer => "mail",
-            Self::Sessions => "sessions",
-            Self::Notifier => "realtime",
-        }
-    }
-}
-
-/// What to do about a failure of a kind.
-pub(super) const fn remedy(port: Port, choice: Choice, kind: ErrorKind) -> &'static str {
-    match choice {
-        Choice::Local => match kind {
-            ErrorKind::Denied => "make the data folder writable for the user of the service",
-            ErrorKind::Corrupt | ErrorKind::Unsupported => {
-                "the files belong to another program or a newer version; restore them or name another folder with --data"
-            }
-            _ => "look at the free space and the health of the disk that holds the data folder",
-        },
-        Choice::Aws => match port {
-            Port::Store => database(kind),
-            Port::Blobs => objects(kind),
-            Port::Mailer => mail(kind),
-            Port::Sessions => sessions(kind),
-            Port::Notifier => realtime(kind),
-        },
-    }
-}
-
-const fn database(kind: ErrorKind) -> &'static str {
+pub(super) const fn database(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "the server refuses the role, the password, the token or the certificate: check DATABASE_URL or \
@@ -73,7 +25,7 @@ const fn database(kind: ErrorKind) -> &'static str {
     }
 }
 
-const fn objects(kind: ErrorKind) -> &'static str {
+pub(super) const fn objects(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "give the role s3:ListBucket on the buckets and s3:GetObject, s3:PutObject, s3:DeleteObject on what is in \
@@ -88,7 +40,7 @@ const fn objects(kind: ErrorKind) -> &'static str {
     }
 }
 
-const fn mail(kind: ErrorKind) -> &'static str {
+pub(super) const fn mail(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "give the role ses:SendEmail, ses:GetAccount, ses:GetSuppressedDestination, ses:PutSuppressedDestination \
@@ -100,7 +52,7 @@ const fn mail(kind: ErrorKind) -> &'static str {
     }
 }
 
-const fn sessions(kind: ErrorKind) -> &'static str {
+pub(super) const fn sessions(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "Redis refuses the password or the command: check REDIS_PASSWORD, and that REDIS_TLS is on where the \
@@ -117,7 +69,7 @@ const fn sessions(kind: ErrorKind) -> &'static str {
     }
 }
 
-const fn realtime(kind: ErrorKind) -> &'static str {
+pub(super) const fn realtime(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "give the role dynamodb:PutItem, GetItem, DeleteItem, Query on the table and its index, and \
@@ -129,40 +81,6 @@ const fn realtime(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => "the table is asked too often: it should be billed on demand",
         _ => {
             "DynamoDB cannot be reached: check AWS_REGION, the network, and the DynamoDB endpoint of the VPC"
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The variables a remedy names are variables the service reads.
-    #[test]
-    fn remedies_name_variables_that_are_explained() {
-        let page = include_str!("../../../docs/configuration.md");
-        let kinds = [
-            ErrorKind::NotFound,
-            ErrorKind::Conflict,
-            ErrorKind::Invalid,
-            ErrorKind::Denied,
-            ErrorKind::Throttled,
-            ErrorKind::Unavailable,
-            ErrorKind::Timeout,
-            ErrorKind::Corrupt,
-            ErrorKind::Unsupported,
-        ];
-        for port in Port::ALL {
-            for kind in kinds {
-                let text = remedy(port, Choice::Aws, kind);
-                for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-                    // Keys of the AWS SDK's own chain are not ours to read.
-                    let is_variable = word.contains('_') && word.to_uppercase() == word;
-                    let is_ours =
-                        is_variable && !word.starts_with("AWS_ACCESS") && !word.starts_with("AWS_SECRET");
-                    assert!(!is_ours || page.contains(&format!("`{word}`")), "{word} in {text}");
-                }
-            }
         }
     }
 }

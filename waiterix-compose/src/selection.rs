@@ -4,25 +4,38 @@ use waiterix_ports::vars::Vars;
 
 /// A family of adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub enum Choice {
     /// Everything in one folder and one process.
     Local,
+    /// The providers the service comes from.
+    Legacy,
     /// Amazon Web Services.
     Aws,
 }
 
 impl Choice {
     /// The word it is chosen by.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Legacy => "legacy",
             Self::Aws => "aws",
+        }
+    }
+
+    /// Whether the program was built with it.
+    const fn is_built_in(self) -> bool {
+        match self {
+            Self::Local => cfg!(feature = "local"),
+            Self::Legacy => cfg!(feature = "legacy"),
+            Self::Aws => cfg!(feature = "aws"),
         }
     }
 
     fn named(name: &str) -> Option<Self> {
         match name {
             "local" => Some(Self::Local),
+            "legacy" => Some(Self::Legacy),
             "aws" => Some(Self::Aws),
             _ => None,
         }
@@ -31,17 +44,22 @@ impl Choice {
 
 /// The choice for every port, so that ports can move one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Selection {
-    pub(crate) store: Choice,
-    pub(crate) blobs: Choice,
-    pub(crate) mailer: Choice,
-    pub(crate) sessions: Choice,
-    pub(crate) notifier: Choice,
+pub struct Selection {
+    /// Rows.
+    pub store: Choice,
+    /// Pictures and other objects.
+    pub blobs: Choice,
+    /// Mail.
+    pub mailer: Choice,
+    /// Sessions and one-time data.
+    pub sessions: Choice,
+    /// Realtime connections.
+    pub notifier: Choice,
 }
 
 impl Selection {
     /// Everything local, whatever the environment says.
-    pub(crate) const LOCAL: Self = Self {
+    pub const LOCAL: Self = Self {
         store: Choice::Local,
         blobs: Choice::Local,
         mailer: Choice::Local,
@@ -49,15 +67,15 @@ impl Selection {
         notifier: Choice::Local,
     };
 
-    /// Reads `WAITERIX_ADAPTERS` (the choice for all ports; `local` when unset) and one variable per port.
-    pub(crate) fn read(vars: &mut Vars<'_>) -> Self {
-        Self::read_with(vars, cfg!(feature = "aws"))
+    /// Reads `WAITERIX_ADAPTERS` (the choice for all ports; `default` when unset) and one variable per port; a family the
+    /// program was built without is a problem.
+    pub fn read(vars: &mut Vars<'_>, default: Choice) -> Self {
+        Self::read_with(vars, default, Choice::is_built_in)
     }
 
-    /// The same, for a program that was built with or without the AWS adapters.
-    fn read_with(vars: &mut Vars<'_>, has_aws: bool) -> Self {
+    fn read_with(vars: &mut Vars<'_>, default: Choice, is_built_in: impl Fn(Choice) -> bool) -> Self {
         let all = vars.text("WAITERIX_ADAPTERS");
-        let all = known(vars, "WAITERIX_ADAPTERS", all).unwrap_or(Choice::Local);
+        let all = known(vars, "WAITERIX_ADAPTERS", all).unwrap_or(default);
         let store = vars.text("WAITERIX_STORE");
         let blobs = vars.text("WAITERIX_BLOBS");
         let mailer = vars.text("WAITERIX_MAILER");
@@ -70,17 +88,22 @@ impl Selection {
             sessions: known(vars, "WAITERIX_SESSIONS", sessions).unwrap_or(all),
             notifier: known(vars, "WAITERIX_NOTIFIER", notifier).unwrap_or(all),
         };
-        if !has_aws && selection.uses(Choice::Aws) {
-            vars.problem(
-                "WAITERIX_ADAPTERS",
-                "this program was built without the AWS adapters; build it with --features aws",
-            );
+        for choice in [Choice::Local, Choice::Legacy, Choice::Aws] {
+            if selection.uses(choice) && !is_built_in(choice) {
+                let name = choice.as_str();
+                vars.problem(
+                    "WAITERIX_ADAPTERS",
+                    format!(
+                        "this program was built without the {name} adapters; build it with --features {name}"
+                    ),
+                );
+            }
         }
         selection
     }
 
     /// Whether any port is served by a family.
-    pub(crate) fn uses(&self, choice: Choice) -> bool {
+    pub fn uses(&self, choice: Choice) -> bool {
         [self.store, self.blobs, self.mailer, self.sessions, self.notifier].contains(&choice)
     }
 }
@@ -89,7 +112,7 @@ fn known(vars: &mut Vars<'_>, name: &'static str, value: Option<String>) -> Opti
     let value = value?;
     let choice = Choice::named(&value);
     if choice.is_none() {
-        vars.problem(name, "must be local or aws");
+        vars.problem(name, "must be local, legacy or aws");
     }
     choice
 }
@@ -104,7 +127,7 @@ mod tests {
         let map: BTreeMap<String, String> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut vars = Vars::new(&map);
-        let selection = Selection::read_with(&mut vars, true);
+        let selection = Selection::read_with(&mut vars, Choice::Local, |_| true);
         (selection, vars.problems().iter().map(ToString::to_string).collect())
     }
 
@@ -131,7 +154,7 @@ mod tests {
     fn a_program_without_an_adapter_says_so() {
         let map = BTreeMap::from([("WAITERIX_SESSIONS".to_owned(), "aws".to_owned())]);
         let mut vars = Vars::new(&map);
-        Selection::read_with(&mut vars, false);
+        Selection::read_with(&mut vars, Choice::Local, |choice| choice == Choice::Local);
         assert!(vars.problems()[0].fault.contains("--features aws"), "{:?}", vars.problems());
     }
 }

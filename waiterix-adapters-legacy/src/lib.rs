@@ -1,0 +1,1 @@
+//! The adapters of the providers Waiterix comes from, each a feature.

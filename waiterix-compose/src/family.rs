@@ -1,0 +1,98 @@
+//! What every family of adapters can be asked for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use waiterix_ports::{BlobStore, Mailer, Notifier, SessionStore, Store};
+
+use crate::Choice;
+
+/// Adapters that belong together. Each is made when it is asked for; what is opened is closed by the family. Faults are
+/// texts for people.
+#[async_trait]
+pub(crate) trait Family: fmt::Debug + Send + Sync {
+    async fn store(&mut self) -> Result<Arc<dyn Store>, String>;
+    async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String>;
+    /// Providers that cannot tell a repeated mail from a new one keep a ledger in the sessions' one-time data.
+    async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String>;
+    async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String>;
+    async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String>;
+    /// Says goodbye to sockets of this process.
+    fn dismiss_sockets(&self);
+    /// Finishes what was queued and lets go of files and connections.
+    async fn close(&self);
+}
+
+/// A family that was not built in; the configuration said so before anybody could ask.
+#[derive(Debug)]
+pub(crate) struct Absent;
+
+fn absent<T>() -> Result<T, String> {
+    Err("this program was built without these adapters".to_owned())
+}
+
+#[async_trait]
+impl Family for Absent {
+    async fn store(&mut self) -> Result<Arc<dyn Store>, String> {
+        absent()
+    }
+
+    async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
+        absent()
+    }
+
+    async fn mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        absent()
+    }
+
+    async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {
+        absent()
+    }
+
+    async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {
+        absent()
+    }
+
+    fn dismiss_sockets(&self) {}
+
+    async fn close(&self) {}
+}
+
+/// All families.
+#[derive(Debug)]
+pub(crate) struct Families {
+    local: Box<dyn Family>,
+    legacy: Box<dyn Family>,
+    aws: Box<dyn Family>,
+}
+
+impl Families {
+    pub(crate) fn new(
+        local: impl Family + 'static,
+        legacy: impl Family + 'static,
+        aws: impl Family + 'static,
+    ) -> Self {
+        Self { local: Box::new(local), legacy: Box::new(legacy), aws: Box::new(aws) }
+    }
+
+    pub(crate) fn of(&mut self, choice: Choice) -> &mut dyn Family {
+        match choice {
+            Choice::Local => &mut *self.local,
+            Choice::Legacy => &mut *self.legacy,
+            Choice::Aws => &mut *self.aws,
+        }
+    }
+
+    pub(crate) fn dismiss_sockets(&self) {
+        for family in [&self.local, &self.legacy, &self.aws] {
+            family.dismiss_sockets();
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        for family in [&self.local, &self.legacy, &self.aws] {
+            family.close().await;
+        }
+    }
+}

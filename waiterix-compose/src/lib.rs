@@ -1,0 +1,152 @@
+//! Puts adapters into the app: which ones, says the configuration, port by port.
+//!
+//! Reading the configuration is a pure function of variables ([`Plan::read`]); making the adapters of what was read
+//! ([`Plan::open`]) opens local files and asks no server.
+
+#[cfg(feature = "aws")]
+mod aws;
+mod family;
+#[cfg(feature = "local")]
+mod keys;
+#[cfg(feature = "local")]
+mod local;
+mod selection;
+#[cfg(feature = "aws")]
+mod wrapping;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+use waiterix_app::http::web_client::WebClient;
+use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
+use waiterix_domain::Secret;
+use waiterix_ports::vars::Vars;
+use waiterix_ports::{Clock, SystemClock};
+
+use family::{Absent, Families};
+pub use selection::{Choice, Selection};
+
+/// Where the program runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// A process that serves many requests at a time, with a folder for what local adapters keep.
+    Server {
+        /// The folder.
+        data: &'a Path,
+    },
+    /// A function that mostly serves one request at a time and keeps nothing.
+    Function,
+}
+
+/// Everything that was configured. Nothing is opened yet and no server was asked.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is not about ports.
+    pub settings: Settings,
+    /// Which adapter serves which port.
+    pub selection: Selection,
+    #[cfg(feature = "local")]
+    local: local::Plan,
+    #[cfg(feature = "aws")]
+    aws: aws::Plan,
+}
+
+/// The service put together, and what must be closed when it stops.
+#[derive(Debug)]
+pub struct Service {
+    /// The service.
+    pub app: Shared,
+    families: Families,
+}
+
+impl Plan {
+    /// Reads the configuration; problems are noted in `vars`. The keys of the data folder are read or made only if
+    /// something needs them.
+    ///
+    /// # Errors
+    /// A text for people when the data folder cannot be used.
+    #[cfg_attr(
+        not(feature = "local"),
+        allow(unused_variables, clippy::unnecessary_wraps, reason = "only local adapters keep anything")
+    )]
+    pub fn read(vars: &mut Vars<'_>, place: Place<'_>, selection: Selection) -> Result<Self, String> {
+        if selection.sessions != Choice::Local {
+            vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
+        }
+        if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
+            vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
+        }
+        if selection.mailer != Choice::Local {
+            vars.required("SUPPORT_EMAIL", "support requests must go to somebody");
+        }
+        #[cfg(feature = "local")]
+        let (local, cookies) = local::Plan::read(place, selection)?;
+        #[cfg(not(feature = "local"))]
+        let cookies = None;
+        let settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
+        #[allow(unused_mut, reason = "the places of objects are known to adapters that may not be built in")]
+        let mut settings = Settings::read(vars, settings);
+        #[cfg(feature = "aws")]
+        let aws = aws::Plan::read(vars, place, selection, &mut settings);
+        Ok(Self {
+            settings,
+            selection,
+            #[cfg(feature = "local")]
+            local,
+            #[cfg(feature = "aws")]
+            aws,
+        })
+    }
+
+    /// Opens what is local and prepares what is not; servers are asked when they are first needed. `base` is the public
+    /// address of the service.
+    ///
+    /// # Errors
+    /// A text for people when something local cannot be opened.
+    #[cfg_attr(
+        not(feature = "local"),
+        allow(unused_variables, reason = "only local objects have URLs of the service")
+    )]
+    pub async fn open(self, base: &Url, web: Option<WebClient>) -> Result<Service, String> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        #[cfg(feature = "local")]
+        let (local, signer) = self.local.prepare(base, &clock);
+        #[cfg(not(feature = "local"))]
+        let (local, signer) = (Absent, None::<waiterix_ports::signed_url::UrlSigner>);
+        #[cfg(feature = "aws")]
+        let aws = self.aws.prepare(&clock).await;
+        #[cfg(not(feature = "aws"))]
+        let aws = Absent;
+        let mut families = Families::new(local, Absent, aws);
+        let selection = self.selection;
+        let sessions = families.of(selection.sessions).sessions().await?;
+        let ports = Ports {
+            store: families.of(selection.store).store().await?,
+            blobs: families.of(selection.blobs).blobs().await?,
+            mailer: families.of(selection.mailer).mailer(&sessions).await?,
+            notifier: families.of(selection.notifier).notifier().await?,
+            sessions,
+        };
+        let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);
+        if let Some(signer) = signer.filter(|_| selection.blobs == Choice::Local) {
+            app = app.with_signed_objects(signer);
+        }
+        if let Some(client) = web {
+            app = app.with_web_client(client);
+        }
+        Ok(Service { app: Arc::new(app), families })
+    }
+}
+
+impl Service {
+    /// Says goodbye to the sockets of this process and takes no more; those a gateway holds stay.
+    pub fn dismiss_sockets(&self) {
+        self.families.dismiss_sockets();
+    }
+
+    /// Finishes what was queued and lets go of files and connections.
+    pub async fn close(&self) {
+        self.families.close().await;
+    }
+}
