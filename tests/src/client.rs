@@ -20,13 +20,15 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     cookie: Option<String>,
+    /// As it was set, with its attributes.
+    set_cookie: Option<String>,
 }
 
 impl Client {
     /// A stranger.
     pub fn new(base: &Url) -> Self {
         let http = http_client().timeout(Duration::from_secs(30)).build().expect("a client");
-        Self { http, base: base.clone(), cookie: None }
+        Self { http, base: base.clone(), cookie: None, set_cookie: None }
     }
 
     /// Signs in with a code from the mail folder, as a person would.
@@ -46,6 +48,7 @@ impl Client {
         assert_eq!(response.status(), 200);
         let set = response.headers()["set-cookie"].to_str().expect("text");
         self.cookie = set.split(';').next().map(str::to_owned);
+        self.set_cookie = Some(set.to_owned());
     }
 
     /// The `Cookie` header.
@@ -53,12 +56,31 @@ impl Client {
         self.cookie.as_deref().expect("signed in")
     }
 
+    /// The `Set-Cookie` header of signing in.
+    pub fn cookie_as_set(&self) -> &str {
+        self.set_cookie.as_deref().expect("signed in")
+    }
+
     /// Sends a request and answers the response, whatever its status.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
+        self.send_with(method, path, &[], body).await
+    }
+
+    /// The same with more headers.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Response {
         let url = self.base.join(path).expect("a path");
         let mut request = self.http.request(method, url);
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());

@@ -12,5 +12,7 @@ pub mod client;
 pub mod cloud;
 pub mod data;
 pub mod program;
+pub mod resend;
 pub mod socket;
+pub mod stage;
 pub mod tree;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 /// How the program is built: with everything it can be built with.
-const BUILD: [&str; 5] = ["build", "--package", "waiterix", "--features", "aws"];
+const BUILD: [&str; 5] = ["build", "--package", "waiterix", "--features", "aws,legacy"];
 
 /// The program, built if need be.
 pub fn binary() -> PathBuf {

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use waiterix_tests::client::{Client, http_client};
 use waiterix_tests::program::{Program, run};
+use waiterix_tests::socket::{Heard, Socket};
 
 async fn order(guest: &Client, restaurant: &Value, dish: &Value) -> Value {
     let body = json!({
@@ -212,4 +213,36 @@ async fn ctrl_c_stops_it_too() {
     let program = Program::start(data.path(), &[]);
     Client::new(&program.base).get("/health").await;
     assert!(program.interrupt().success());
+}
+
+/// A chef who listens to a restaurant of the service.
+async fn chef(program: &Program) -> (Socket, String) {
+    let owner = Client::signed_in(&program.base, &program.data, "owner@example.org").await;
+    let restaurant = owner.post("/api/restaurant", &json!({ "name": "Casa" })).await;
+    let restaurant = restaurant["id"].as_str().unwrap().to_owned();
+    let path = format!("/ws?restaurantId={restaurant}&role=chef");
+    let socket = Socket::open(&program.base, &path, &[("cookie", owner.cookie())]).await.unwrap();
+    (socket, restaurant)
+}
+
+#[tokio::test]
+async fn stopping_closes_sockets_as_going_away_and_ends_well() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    let (mut chef, _) = chef(&program).await;
+    let stopped = tokio::task::spawn_blocking(move || program.terminate());
+    assert_eq!(chef.next().await, Heard::Closed(1001));
+    assert!(stopped.await.unwrap().success());
+}
+
+#[tokio::test]
+async fn m4_both_paths_of_the_push_channel_answer() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    let (_, restaurant) = chef(&program).await;
+    for path in ["/ws", "/"] {
+        let path = format!("{path}?restaurantId={restaurant}");
+        let mut guest = Socket::open(&program.base, &path, &[]).await.unwrap();
+        assert_eq!(guest.everything().await, Vec::<Value>::new());
+    }
 }

@@ -26,6 +26,10 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
 /// A family that was not built in; the configuration said so before anybody could ask.
 #[derive(Debug)]
+#[cfg_attr(
+    all(feature = "local", feature = "legacy", feature = "aws"),
+    allow(dead_code, reason = "where all are built in, none is absent")
+)]
 pub(crate) struct Absent;
 
 fn absent<T>() -> Result<T, String> {

@@ -8,10 +8,12 @@ mod aws;
 mod family;
 #[cfg(feature = "local")]
 mod keys;
+#[cfg(feature = "legacy")]
+mod legacy;
 #[cfg(feature = "local")]
 mod local;
 mod selection;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "legacy"))]
 mod wrapping;
 
 use std::path::Path;
@@ -21,6 +23,7 @@ use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
 use waiterix_domain::Secret;
+use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 
@@ -48,6 +51,8 @@ pub struct Plan {
     pub selection: Selection,
     #[cfg(feature = "local")]
     local: local::Plan,
+    #[cfg(feature = "legacy")]
+    legacy: legacy::Plan,
     #[cfg(feature = "aws")]
     aws: aws::Plan,
 }
@@ -87,6 +92,8 @@ impl Plan {
         let settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
         #[allow(unused_mut, reason = "the places of objects are known to adapters that may not be built in")]
         let mut settings = Settings::read(vars, settings);
+        #[cfg(feature = "legacy")]
+        let legacy = legacy::Plan::read(vars, selection, &mut settings);
         #[cfg(feature = "aws")]
         let aws = aws::Plan::read(vars, place, selection, &mut settings);
         Ok(Self {
@@ -94,6 +101,8 @@ impl Plan {
             selection,
             #[cfg(feature = "local")]
             local,
+            #[cfg(feature = "legacy")]
+            legacy,
             #[cfg(feature = "aws")]
             aws,
         })
@@ -111,14 +120,18 @@ impl Plan {
     pub async fn open(self, base: &Url, web: Option<WebClient>) -> Result<Service, String> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "local")]
-        let (local, signer) = self.local.prepare(base, &clock);
+        let (local, local_signer) = self.local.prepare(base, &clock);
         #[cfg(not(feature = "local"))]
-        let (local, signer) = (Absent, None::<waiterix_ports::signed_url::UrlSigner>);
+        let (local, local_signer) = (Absent, None);
+        #[cfg(feature = "legacy")]
+        let (legacy, legacy_signer) = self.legacy.prepare(base, &clock);
+        #[cfg(not(feature = "legacy"))]
+        let (legacy, legacy_signer) = (Absent, None);
         #[cfg(feature = "aws")]
         let aws = self.aws.prepare(&clock).await;
         #[cfg(not(feature = "aws"))]
         let aws = Absent;
-        let mut families = Families::new(local, Absent, aws);
+        let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
         let sessions = families.of(selection.sessions).sessions().await?;
         let ports = Ports {
@@ -129,7 +142,12 @@ impl Plan {
             sessions,
         };
         let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);
-        if let Some(signer) = signer.filter(|_| selection.blobs == Choice::Local) {
+        let signer: Option<UrlSigner> = match selection.blobs {
+            Choice::Local => local_signer,
+            Choice::Legacy => legacy_signer,
+            Choice::Aws => None,
+        };
+        if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
         }
         if let Some(client) = web {

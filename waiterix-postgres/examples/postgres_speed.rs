@@ -1,5 +1,6 @@
 //! Measures the PostgreSQL store: menu reads and orders per second with sixteen callers at once, and beside it what
-//! `pgbench` reaches with the same statements on the same rows.
+//! `pgbench` reaches with the same statements on the same rows; then one caller, in turn with the driver under the store,
+//! which sends the same statements and looks at every value of the answer.
 //!
 //! ```console
 //! cargo run --release -p waiterix-postgres --example postgres_speed
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Row as _, ValueRef as _};
 use url::Url;
 use waiterix_backends::postgres::{self, Options};
 use waiterix_domain::id::{MenuItemId, OrderId};
@@ -152,6 +155,60 @@ fn report(what: &str, ours: f64, url: &Url, script: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// How often the store and the driver read in turn; the first tenth is not counted.
+const TURNS: usize = 4_000;
+
+/// What the driver alone takes for the statement of a script: sending it and looking at every value.
+async fn by_driver(connection: &mut PgConnection, script: &'static str) -> Outcome<usize> {
+    let rows = sqlx::query(script.trim_end().trim_end_matches(';')).fetch_all(connection).await?;
+    let mut bytes = 0;
+    for row in &rows {
+        for place in 0..row.len() {
+            let value = row.try_get_raw(place)?;
+            bytes +=
+                if value.is_null() { 0 } else { value.as_bytes().map_err(|error| error.to_string())?.len() };
+        }
+    }
+    Ok(bytes)
+}
+
+/// Has the store and the driver read in turn, and tells how long each took.
+#[allow(clippy::print_stdout, reason = "it reports to the one who runs it")]
+async fn in_turn<F: Future<Output = Outcome<()>>>(
+    what: &str,
+    url: &Url,
+    script: &'static str,
+    read: impl Fn() -> F,
+) -> Outcome<()> {
+    let mut connection = PgConnection::connect(url.as_str()).await?;
+    let (mut driver, mut store) = (Vec::new(), Vec::new());
+    for turn in 0..TURNS + TURNS / 10 {
+        let begun = Instant::now();
+        by_driver(&mut connection, script).await?;
+        let between = Instant::now();
+        read().await?;
+        if turn >= TURNS / 10 {
+            driver.push(between - begun);
+            store.push(between.elapsed());
+        }
+    }
+    connection.close().await?;
+    driver.sort_unstable();
+    store.sort_unstable();
+    let at = |took: &[Duration], percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+    let [p50, p99] = [50, 99].map(|percent| (at(&store, percent), at(&driver, percent)));
+    println!(
+        "{what}, one caller: p50 {:.0} µs, driver {:.0} µs, ratio {:.2}; p99 {:.0} µs, driver {:.0} µs, ratio {:.2}",
+        p50.0,
+        p50.1,
+        p50.0 / p50.1,
+        p99.0,
+        p99.1,
+        p99.0 / p99.1,
+    );
+    Ok(())
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Outcome<()> {
     let (server, _running) = match std::env::args().nth(1) {
@@ -201,6 +258,16 @@ async fn main() -> Outcome<()> {
     })
     .await?;
     report("order views", views, &scratch.url(), VIEW)?;
+
+    let restaurant = "restaurant".into();
+    let menu = async || {
+        let menu = Reads(&*store).menu(&restaurant).await?;
+        if menu.len() as u64 == DISHES { Ok(()) } else { Err("dishes are missing".into()) }
+    };
+    in_turn("menu of 50 dishes", &scratch.url(), MENU, menu).await?;
+    let id = OrderId::new(order_id(0));
+    let view = async || Reads(&*store).order_view(&id).await?.map(drop).ok_or_else(|| "no order".into());
+    in_turn("order view", &scratch.url(), VIEW, view).await?;
     store.close(Duration::from_secs(5)).await;
     Ok(())
 }

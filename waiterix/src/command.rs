@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// Ask every configured dependency whether it works, and say what is wrong and how to mend it.
     Doctor(Doctor),
     /// Look at the schema of the PostgreSQL database that is configured, or complete it.
-    #[cfg(feature = "aws")]
+    #[cfg(any(feature = "aws", feature = "legacy"))]
     #[command(subcommand)]
     Schema(Schema),
     /// Print the OpenAPI document.
@@ -73,12 +73,21 @@ pub(crate) struct Doctor {
 }
 
 /// The database is named by the same variables as for serving: `DATABASE_URL`, or `DB_HOST` and so on.
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "legacy"))]
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Schema {
     /// Compare the schema with what it must be. Reads only; fails if something is missing or different.
-    Check,
+    Check(Side),
     /// Add what is missing, whichever state the database is in. Takes nothing away, can be run again at any time and
     /// while the service runs; needs a direct connection, not a pooler.
-    Migrate,
+    Migrate(Side),
+}
+
+/// Which database is meant where there are two.
+#[cfg(any(feature = "aws", feature = "legacy"))]
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Side {
+    /// The one of the old provider: LEGACY_DATABASE_URL, or DATABASE_URL without it.
+    #[arg(long)]
+    pub(crate) legacy: bool,
 }

@@ -6,7 +6,7 @@ mod demo;
 mod doctor;
 mod environment;
 mod logging;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "legacy"))]
 mod schema;
 mod serve;
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Doctor(options) => doctor::run(&options),
-        #[cfg(feature = "aws")]
+        #[cfg(any(feature = "aws", feature = "legacy"))]
         Command::Schema(what) => schema::run(what),
         Command::Openapi => {
             banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());

@@ -131,9 +131,15 @@ const DOMAIN_CLOSURE: &[(&str, &[&str])] = &[
 
 /// The crates a crate alone is built with, itself included, as cargo would choose their features for it.
 fn built_with(package: &str, edges: &str) -> BTreeSet<String> {
+    built_with_features(package, edges, "")
+}
+
+/// The same with features of the crate.
+fn built_with_features(package: &str, edges: &str, features: &str) -> BTreeSet<String> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let tree = Command::new(cargo)
         .args(["tree", "--package", package, "--edges", edges, "--prefix", "none", "--format", "{p}"])
+        .args(["--features", features])
         .current_dir(tree::root())
         .output()
         .unwrap();
@@ -182,14 +188,28 @@ fn the_default_build_contains_no_providers_code() {
     assert!(foreign.is_empty(), "the default build contains {foreign:?}");
 }
 
+/// Prefixes of crates of the old providers.
+const OLD_PROVIDERS: [&str; 7] =
+    ["gcloud", "gcp", "google", "neon", "replit", "resend", "waiterix-adapters-legacy"];
+
 #[test]
-fn the_aws_build_contains_no_code_of_the_old_providers() {
-    let names = built_with("waiterix-adapters-aws", "normal,build");
-    assert!(names.contains("aws-sdk-s3") && names.contains("redis"), "{names:?}");
-    let old = ["gcloud", "gcp", "google", "neon", "replit", "resend"];
+fn what_is_built_for_aws_contains_no_code_of_the_old_providers() {
+    for (package, features) in [("waiterix-adapters-aws", ""), ("waiterix", "aws"), ("waiterix-lambda", "")] {
+        let names = built_with_features(package, "normal,build", features);
+        assert!(names.contains("aws-sdk-s3") && names.contains("redis"), "{package}: {names:?}");
+        let foreign: Vec<_> =
+            names.iter().filter(|name| OLD_PROVIDERS.iter().any(|prefix| name.starts_with(prefix))).collect();
+        assert!(foreign.is_empty(), "{package} for AWS contains {foreign:?}");
+    }
+}
+
+#[test]
+fn what_is_built_for_the_old_providers_contains_no_code_of_aws() {
+    let names = built_with_features("waiterix", "normal,build", "legacy");
+    assert!(names.contains("waiterix-adapters-legacy"), "{names:?}");
     let foreign: Vec<_> =
-        names.iter().filter(|name| old.iter().any(|prefix| name.starts_with(prefix))).collect();
-    assert!(foreign.is_empty(), "the AWS build contains {foreign:?}");
+        names.iter().filter(|name| name.starts_with("aws-sdk") || name.as_str() == "redis").collect();
+    assert!(foreign.is_empty(), "the legacy build contains {foreign:?}");
 }
 
 #[test]

@@ -151,8 +151,7 @@ impl Record {
     /// The state of everything a touch leaves alone. It depends on what the record means and not on how it is written, so
     /// that it stays the same when a record of older software is brought into our form, and changes whoever changes it.
     pub(super) fn revision(&self) -> Revision {
-        let digest = Sha256::digest(self.body().as_bytes());
-        Revision::new(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        Revision::new(format!("{:x}", Sha256::digest(self.body().as_bytes())))
     }
 
     /// The session.

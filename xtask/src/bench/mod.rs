@@ -11,11 +11,12 @@ mod restaurant;
 mod service;
 mod store;
 
+use std::process::Command;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::{Failure, cargo, step};
+use crate::command::{Failure, built, cargo, step};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -66,9 +67,8 @@ impl Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let build = ["build", "--release", "--package", "waiterix"];
     if options.wants(Subject::Http) {
-        step("Building the program", cargo().args(build))?;
+        step("Building the program", cargo().args(["build", "--release", "--package", "waiterix"]))?;
         let figures = runtime.block_on(service::measure(options))?;
         options.keep("http", &figures)?;
     }
@@ -76,12 +76,29 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         options.keep("store", &store::measure()?)?;
     }
     if options.wants(Subject::Postgres) {
-        step("Building the program with the AWS adapters", cargo().args(build).args(["--features", "aws"]))?;
+        build_cloud()?;
         let figures = runtime.block_on(postgres::measure(options))?;
         options.keep("postgres", &figures)?;
     }
     if options.wants(Subject::Adapters) {
+        build_cloud()?;
         options.keep("adapters", &adapters::measure()?)?;
     }
     Ok(())
+}
+
+/// Builds the program with the AWS adapters together with everything that is measured beside it. One selection of packages:
+/// each would choose features of its own for what they share, and build it again.
+fn build_cloud() -> Result<(), Failure> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--features", "waiterix/aws", "--bins", "--examples"]);
+    for package in ["waiterix", "waiterix-adapters-aws", "waiterix-postgres"] {
+        build.args(["--package", package]);
+    }
+    step("Building the program with the AWS adapters, and what is measured beside it", &mut build)
+}
+
+/// An example that was built with the program.
+fn example(name: &str) -> Command {
+    Command::new(built("release").join("examples").join(name))
 }

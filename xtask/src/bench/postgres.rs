@@ -6,10 +6,9 @@ use std::process::Command;
 use waiterix_backends::postgres::{self, Options as Server};
 
 use super::service::{Goals, figures, table};
-use super::{Options, machine};
-use crate::command::{Failure, built, cargo, output_of, step};
+use super::{Options, example, machine};
+use crate::command::{Failure, built, output_of, step};
 
-const EXAMPLE: [&str; 5] = ["--release", "--package", "waiterix-postgres", "--example", "postgres_speed"];
 /// The line of the example that tells of orders.
 const ORDERS: &str = "orders of 3 dishes: ";
 
@@ -22,7 +21,6 @@ fn fault(error: &dyn std::fmt::Display) -> Failure {
 
 /// Measures and answers the figures with their circumstances.
 pub(super) async fn measure(options: &Options) -> Result<String, Failure> {
-    step("Building the measurement of the store", cargo().arg("build").args(EXAMPLE))?;
     let command = format!(
         "cargo xtask bench postgres --seconds {} --connections {}",
         options.seconds, options.connections
@@ -43,8 +41,7 @@ pub(super) async fn measure(options: &Options) -> Result<String, Failure> {
     let folder = tempfile::tempdir()?;
     let http = figures(options, folder.path(), &composition).await?;
     println!("\n==> pgbench, and the store without HTTP");
-    let text =
-        output_of(cargo().args(["run", "--quiet"]).args(EXAMPLE).arg("--").arg(server.url().as_str()))?;
+    let text = output_of(example("postgres_speed").arg(server.url().as_str()))?;
     let theirs = pgbench_orders(&text)
         .ok_or_else(|| Failure::Said(format!("no figure of pgbench for orders in:\n{text}")))?;
     Ok(format!(

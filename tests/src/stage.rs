@@ -1,0 +1,177 @@
+//! The service running on one composition, as the suite that every composition must pass sees it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use url::Url;
+use waiterix_backends::{Backend, given};
+use waiterix_contract::eventually;
+use waiterix_postgres::testing::Scratch;
+
+use crate::client::{Client, code_in, http_client};
+use crate::program::Program;
+use crate::resend::{self, Resend};
+use crate::socket::Socket;
+
+/// A mail as its recipient sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The subject.
+    pub subject: String,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<String>,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Stage {
+    /// Where it serves.
+    pub base: Url,
+    origin: String,
+    inbox: Inbox,
+    _running: Running,
+}
+
+/// What must go on while the stage stands, in the order in which it ends.
+#[derive(Debug)]
+struct Running {
+    _program: Program,
+    _data: tempfile::TempDir,
+    _database: Option<Scratch>,
+}
+
+/// Where its mail arrives.
+#[derive(Debug)]
+enum Inbox {
+    /// In a folder, as files.
+    Folder(PathBuf),
+    /// At the provider of old.
+    Resend(Resend),
+}
+
+impl Stage {
+    /// Everything in one folder and one process.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn local() -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let variables = [("SUPPORT_EMAIL", SUPPORT), ("AI_WAITER_AVAILABLE", "true")];
+        let program = Program::start(data.path(), &variables);
+        let inbox = Inbox::Folder(data.path().join("mail"));
+        let base = program.base.clone();
+        let origin = base.origin().ascii_serialization();
+        Self { base, origin, inbox, _running: Running { _program: program, _data: data, _database: None } }
+    }
+
+    /// The providers of old: PostgreSQL for rows, sessions and events between processes, Google Cloud Storage, Resend.
+    /// Nothing where a server is missing.
+    ///
+    /// # Panics
+    /// When a server that is there does not do it.
+    pub async fn legacy() -> Option<Self> {
+        let (postgres, storage) = (given(Backend::Postgres)?, given(Backend::Gcs)?);
+        let database = Scratch::migrated(&postgres).await.expect("a database");
+        let resend = Resend::start().await;
+        let bucket = format!("pictures-{:016x}", RandomState::new().hash_one("bucket"));
+        let made =
+            http_client().build().expect("a client").post(storage.join("storage/v1/b").expect("a path"));
+        let made =
+            made.header("content-type", "application/json").body(json!({ "name": bucket }).to_string());
+        assert!(made.send().await.expect("an answer").status().is_success(), "the bucket is made");
+        let data = tempfile::tempdir().expect("a folder");
+        let url = database.url();
+        let private = format!("/{bucket}/.private");
+        let public = format!("/{bucket}/public");
+        let variables = [
+            ("WAITERIX_ADAPTERS", "legacy"),
+            ("LEGACY_DATABASE_URL", url.as_str()),
+            ("SESSION_SECRET", "the secret of this very test"),
+            ("FRONTEND_URL", SITE),
+            ("SUPPORT_EMAIL", SUPPORT),
+            ("AI_WAITER_AVAILABLE", "true"),
+            ("PRIVATE_OBJECT_DIR", private.as_str()),
+            ("PUBLIC_OBJECT_SEARCH_PATHS", public.as_str()),
+            ("STORAGE_EMULATOR_HOST", storage.as_str().trim_end_matches('/')),
+            ("RESEND_API_KEY", resend::KEY),
+            ("RESEND_FROM_EMAIL", "waiterix@waiterix.example"),
+            ("RESEND_BASE_URL", resend.url.as_str().trim_end_matches('/')),
+        ];
+        let program = Program::start(data.path(), &variables);
+        Some(Self {
+            base: program.base.clone(),
+            origin: SITE.to_owned(),
+            inbox: Inbox::Resend(resend),
+            _running: Running { _program: program, _data: data, _database: Some(database) },
+        })
+    }
+
+    /// Somebody who has not signed in.
+    #[must_use]
+    pub fn guest(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// Somebody who signs in with a mailed code.
+    pub async fn user(&self, email: &str) -> Client {
+        let mut client = self.guest();
+        let before = self.letters_to(email).await.len();
+        client.post("/api/auth/code", &json!({ "email": email })).await;
+        let code =
+            async || self.letters_to(email).await.iter().skip(before).find_map(|mail| code_in(&mail.text));
+        eventually(Duration::from_secs(10), "a code is mailed", async || code().await.is_some()).await;
+        client.sign_in(email, &code().await.expect("a code")).await;
+        client
+    }
+
+    /// The mails to an address, oldest first.
+    pub async fn letters_to(&self, address: &str) -> Vec<Letter> {
+        match &self.inbox {
+            Inbox::Folder(folder) => letters_in(folder, address),
+            Inbox::Resend(resend) => resend.letters_to(address),
+        }
+    }
+
+    /// Opens a realtime connection; a refused handshake is its HTTP status.
+    ///
+    /// # Errors
+    /// The status.
+    pub async fn socket(&self, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
+        Socket::open(&self.base, &format!("/ws?{query}"), headers).await
+    }
+
+    /// An origin whose pages may listen with the owner's cookie.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// Origin of the web client.
+const SITE: &str = "https://app.example.org";
+/// Where support requests go.
+pub const SUPPORT: &str = "support@waiterix.example";
+
+/// The mails to an address in a folder of files that are named in the order of their arrival.
+fn letters_in(folder: &Path, address: &str) -> Vec<Letter> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
+    files.sort();
+    let letter = |path: &PathBuf| {
+        let bytes = std::fs::read(path).ok()?;
+        let mail = mail_parser::MessageParser::default().parse(&bytes)?;
+        let is_to = mail.to()?.first()?.address()?.eq_ignore_ascii_case(address);
+        let reply_to = mail.reply_to().and_then(|to| Some(to.first()?.address()?.to_owned()));
+        let [text, html] = [mail.body_text(0)?, mail.body_html(0)?].map(|part| part.replace("\r\n", "\n"));
+        let subject = mail.subject()?.to_owned();
+        is_to.then_some(Letter { subject, reply_to, text, html })
+    };
+    files.iter().filter_map(letter).collect()
+}
