@@ -1,4 +1,4 @@
-//! Wrappers over any port: time-out, retry, trace, chaos; and a [ledger] for mailers.
+//! Wrappers over any port: time-out, retry, trace, chaos; and for mailers a [ledger] and a list of [suppression].
 //!
 //! A wrapper is an [`Around`]: something done around the call of any [operation], which is known by name, by
 //! whether it reads or writes, how much it moves, and what happens when it is sent twice. [`wrap`] makes a port of it, any
@@ -27,6 +27,7 @@ mod layered;
 pub mod ledger;
 pub mod operation;
 mod retry;
+pub mod suppression;
 mod timeout;
 mod trace;
 mod upload;

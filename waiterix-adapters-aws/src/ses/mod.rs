@@ -15,7 +15,6 @@
 //! Logs name a mail by its kind, its provider's id and digests: no address, no subject, no content. Only `trace` of the
 //! SDK itself shows requests.
 
-mod address;
 mod refusal;
 mod settings;
 
@@ -41,7 +40,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use sha2::{Digest as _, Sha256};
-use waiterix_ports::mailer::{fault_of, is_address, normalised_address};
+use waiterix_ports::mailer::{ascii_address, fault_of, is_address, normalised_address};
 use waiterix_ports::{Error, ErrorKind, Mail, Mailer, Outcome, Result};
 
 pub use settings::SesSettings;
@@ -236,8 +235,8 @@ impl Mailer for SesMailer {
         if let Some(fault) = fault_of(mail) {
             return Ok(Outcome::Rejected { reason: fault.to_owned() });
         }
-        let Some(to) = address::on_the_wire(&mail.to) else { return Ok(not_ascii()) };
-        let reply_to = match mail.reply_to.as_deref().map(address::on_the_wire) {
+        let Some(to) = ascii_address(&mail.to) else { return Ok(not_ascii()) };
+        let reply_to = match mail.reply_to.as_deref().map(ascii_address) {
             Some(None) => return Ok(not_ascii()),
             Some(address) => address,
             None => None,
@@ -261,7 +260,7 @@ impl Mailer for SesMailer {
     /// does not take mail, so the reason is `BOUNCE`.
     async fn set_suppressed(&self, address: &str, suppressed: bool) -> Result<()> {
         const OPERATION: &str = "ses.set_suppressed";
-        let wire = Some(address).filter(|address| is_address(address)).and_then(address::on_the_wire);
+        let wire = Some(address).filter(|address| is_address(address)).and_then(ascii_address);
         let Some(address) = wire else {
             return Err(Error::new(ErrorKind::Invalid, OPERATION).with("fault", "address is malformed"));
         };
@@ -277,7 +276,7 @@ impl Mailer for SesMailer {
     }
 
     async fn is_suppressed(&self, address: &str) -> Result<bool> {
-        let wire = Some(address).filter(|address| is_address(address)).and_then(address::on_the_wire);
+        let wire = Some(address).filter(|address| is_address(address)).and_then(ascii_address);
         match wire {
             Some(address) => self.is_listed(&address, "ses.is_suppressed").await,
             None => Ok(false),
