@@ -1,1 +1,6 @@
 //! The adapters of the providers Waiterix comes from, each a feature.
+
+#[cfg(feature = "neon")]
+pub mod neon;
+#[cfg(feature = "pg-session")]
+pub mod pg_session;
