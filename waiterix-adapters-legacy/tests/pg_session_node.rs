@@ -54,7 +54,11 @@ impl OldServer {
         let started = node::libraries("old-sessions", LIBRARIES)
             .and_then(|modules| Script::start(&file, &modules, &[arguments.to_string()]));
         match started {
-            Ok((script, port)) => Some(Self { _script: script, url: format!("http://127.0.0.1:{port}/") }),
+            Ok((script, port)) => {
+                // The client could speak TLS, and wants to know with what, although nobody here asks for it.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                Some(Self { _script: script, url: format!("http://127.0.0.1:{port}/") })
+            }
             Err(fault) => {
                 missing("the old server's session libraries", &fault.to_string());
                 None

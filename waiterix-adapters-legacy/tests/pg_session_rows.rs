@@ -144,7 +144,7 @@ fn a_nul_is_invalid_in_the_table_of_the_migrations() {
         assert_eq!(store.create(&nobody).await.unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(store.sessions_of(nobody.user_id.as_ref().unwrap()).await.unwrap(), []);
         assert_eq!(store.delete_all_of(nobody.user_id.as_ref().unwrap()).await.unwrap(), 0);
-        nobody.user_id = None;
+        (nobody.user_id, nobody.email) = (None, None);
         store.create(&nobody).await.unwrap();
     });
 }

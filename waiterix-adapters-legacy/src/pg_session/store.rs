@@ -34,9 +34,9 @@ const LOAD: &str =
 const REPLACE: &str = "UPDATE public.sessions SET sess = $2::json, expire = $3 \
     WHERE sid = $1 AND xmin::text = $4 AND expire >= $5 RETURNING sess::text, expire";
 const DELETE: &str = "DELETE FROM public.sessions WHERE sid = $1 RETURNING expire >= $2";
-const PRUNE: &str = "WITH ended AS (SELECT sid FROM public.sessions WHERE expire < $1 \
-    ORDER BY expire LIMIT $2 FOR UPDATE SKIP LOCKED) \
-    DELETE FROM public.sessions s USING ended WHERE s.sid = ended.sid RETURNING 1";
+/// As an array, what has ended is looked up by key. A join would make the planner go through the whole table.
+const PRUNE: &str = "DELETE FROM public.sessions WHERE sid = ANY (ARRAY (SELECT sid FROM public.sessions \
+    WHERE expire < $1 ORDER BY expire LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
 const CHECK: &str = "SELECT EXISTS (SELECT sid, sess, expire FROM public.sessions WHERE false) \
     OR EXISTS (SELECT key, value, ends_at FROM public.waiterix_temp WHERE false)";
 

@@ -24,9 +24,8 @@ const COUNT: &str = "INSERT INTO public.waiterix_temp AS t (key, value, ends_at)
     ON CONFLICT (key) DO UPDATE SET \
     value = CASE WHEN t.ends_at <= $3 THEN '1' ELSE (t.value::bigint + 1)::text END, \
     ends_at = CASE WHEN t.ends_at <= $3 THEN excluded.ends_at ELSE t.ends_at END RETURNING value";
-const PRUNE: &str = "WITH ended AS (SELECT key FROM public.waiterix_temp WHERE ends_at <= $1 \
-    ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
-    DELETE FROM public.waiterix_temp t USING ended WHERE t.key = ended.key RETURNING 1";
+const PRUNE: &str = "DELETE FROM public.waiterix_temp WHERE key = ANY (ARRAY (SELECT key FROM public.waiterix_temp \
+    WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
 
 fn value_key(key: &str) -> String {
     format!("value:{key}")

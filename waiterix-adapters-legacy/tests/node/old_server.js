@@ -50,6 +50,11 @@ const actions = {
   },
 };
 
+// Nobody but JavaScript can read halves of surrogate pairs.
+function wellFormed(name, value) {
+  return typeof value === 'string' ? value.toWellFormed() : value;
+}
+
 function promised(call) {
   return new Promise((resolve, reject) => call((error) => (error ? reject(error) : resolve())));
 }
@@ -70,7 +75,7 @@ const server = http.createServer(async (request, response) => {
     await promised((done) => withSession(request, response, done));
     await actions[wanted.do](request, wanted);
     const shown = request.session && { ...request.session, cookie: request.session.cookie.toJSON() };
-    response.end(JSON.stringify({ sid: request.sessionID, session: shown ?? null }));
+    response.end(JSON.stringify({ sid: request.sessionID, session: shown ?? null }, wellFormed));
   } catch (error) {
     response.statusCode = 500;
     response.end(JSON.stringify({ error: String(error) }));
