@@ -2,3 +2,7 @@
 
 #[cfg(feature = "resend")]
 pub mod resend;
+#[cfg(feature = "neon")]
+pub mod neon;
+#[cfg(feature = "pg-session")]
+pub mod pg_session;

@@ -14,6 +14,7 @@ mod fault;
 pub mod fleet;
 mod given;
 pub mod ministack;
+pub mod node;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;

@@ -105,6 +105,34 @@ pub(crate) fn npm(program: &'static str, version: &str) -> Result<PathBuf, Fault
     Ok(found)
 }
 
+/// The folder of modules with npm packages at versions, kept under a name in a private folder. Tests run in many
+/// processes, of which one installs.
+pub(crate) fn npm_modules(name: &str, packages: &[(&str, &str)]) -> Result<PathBuf, Fault> {
+    let folder = private_folder();
+    fs::create_dir_all(&folder)?;
+    let wanted: Vec<String> =
+        packages.iter().map(|(package, version)| format!("{package}@{version}")).collect();
+    let (home, complete) = (folder.join(name), folder.join(name).join("complete"));
+    let lock = fs::File::create(folder.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    // What is there may be unfinished, or of other versions.
+    if fs::read_to_string(&complete).is_ok_and(|list| list == wanted.join(" ")) {
+        return Ok(home.join("node_modules"));
+    }
+    if home.exists() {
+        fs::remove_dir_all(&home)?;
+    }
+    fs::create_dir_all(&home)?;
+    let arguments = ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"];
+    run(Command::new("npm").args(arguments).arg(&home).args(&wanted)).map_err(|fault| Fault::Missing {
+        program: "npm",
+        why: fault.to_string(),
+        remedy: "install Node.js 20 with npm".to_owned(),
+    })?;
+    fs::write(&complete, wanted.join(" "))?;
+    Ok(home.join("node_modules"))
+}
+
 /// Where programs that only tests need are kept.
 fn private_folder() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -35,7 +35,7 @@ pub(crate) const fn parameter_type(kind: Kind) -> (Oid, Oid, &'static str) {
 
 /// Something a question names.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Sought<'a> {
+pub enum Sought<'a> {
     /// A text; one that cannot be stored is sought as null, which equals nothing.
     Text(Option<&'a str>),
     /// A text to compare with and not to look up, so that any is as good as another.

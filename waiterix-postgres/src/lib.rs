@@ -10,6 +10,7 @@ mod queries;
 mod reading;
 pub mod schema;
 mod session;
+pub mod statement;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -94,6 +94,13 @@ impl Session {
         Self::in_time(self.patience, query.fetch_one(connection)).await
     }
 
+    /// Runs a statement and gathers its whole answer, which must come in time.
+    pub(crate) async fn all(&mut self, sql: SqlStr, arguments: PgArguments) -> Result<Vec<PgRow>, Failure> {
+        let query = sqlx::query_with(sql, arguments).persistent(!self.pooled);
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, query.fetch_all(connection)).await
+    }
+
     /// Runs a statement and hands over every row of its answer, each of which must come in time.
     pub(crate) async fn each(
         &mut self,

@@ -307,8 +307,13 @@ impl Run<'_> {
             Time::Manual(_) => &[1, 60, 3_600, 90_000, 40 * 86_400],
             Time::Real => &[3_600, 7_200, 90_000, 3 * 86_400, 40 * 86_400],
         };
-        let seconds = if self.is(4) { self.one(&[0, -60, 401 * 86_400]) } else { self.one(lives_s) };
-        self.time.now().plus_seconds(seconds)
+        if self.is(4) {
+            let seconds = self.one(&[0, -60, 401 * 86_400]);
+            return self.time.now().plus_seconds(seconds);
+        }
+        // Some stores round an end up to the second, so in between they would rightly disagree.
+        let end = self.time.now().plus_seconds(self.one(lives_s));
+        Timestamp::EPOCH.plus_seconds(second(end))
     }
 
     fn ttl(&mut self) -> Duration {

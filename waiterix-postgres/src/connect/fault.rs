@@ -93,6 +93,12 @@ pub(super) fn exhausted(operation: &'static str, pool_max: u32) -> Error {
         .with("pool_max", pool_max)
 }
 
+/// Whether a server that could not be reached may be waking up. Neon says by one and the same code that an endpoint is
+/// suspended, being started and disabled, so only time can tell.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Conflict)
+}
+
 /// The server did not answer in time. Nothing but the greeting was sent.
 pub(super) fn slow(operation: &'static str) -> Error {
     Error::new(ErrorKind::Unavailable, operation).retry(LATER).with("fault", "no connection was made in time")

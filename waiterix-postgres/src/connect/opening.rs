@@ -1,7 +1,10 @@
 //! Opening one connection.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 use waiterix_domain::Secret;
 use waiterix_ports::Result;
@@ -79,6 +82,10 @@ fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> sqlx:
     sqlx::Error::Configuration(error.into())
 }
 
+/// The pauses between two attempts to wake a server up: this long at first, twice as long each time, and never longer
+/// than this.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
 /// Opens a connection within the time for it.
 pub(super) async fn open(
     settings: &PostgresSettings,
@@ -87,9 +94,34 @@ pub(super) async fn open(
     operation: &'static str,
 ) -> Result<PgConnection> {
     let options = options(settings, password, purpose).map_err(|error| fault::of(&error, operation))?;
-    let connecting = PgConnection::connect_with(&options);
-    match tokio::time::timeout(settings.connect_timeout, connecting).await {
-        Ok(connected) => connected.map_err(|error| fault::of(&error, operation)),
-        Err(_) => Err(fault::slow(operation)),
+    let begin = Instant::now();
+    let deadline = begin + settings.connect_timeout;
+    let (mut attempts, mut pause) = (1, PAUSES.0);
+    loop {
+        let connecting = timeout_at(deadline, PgConnection::connect_with(&options)).await;
+        let waited_ms = begin.elapsed().as_millis();
+        let error = match connecting {
+            Ok(Ok(connection)) => {
+                if attempts > 1 {
+                    tracing::info!(attempts, waited_ms, "the database has woken up");
+                }
+                return Ok(connection);
+            }
+            Ok(Err(error)) => fault::of(&error, operation),
+            Err(_) => fault::slow(operation),
+        };
+        let out_of_time = Instant::now() + pause >= deadline;
+        if !settings.may_sleep || !fault::may_pass(&error) {
+            return Err(error);
+        }
+        if out_of_time {
+            tracing::warn!(attempts, waited_ms, "the database has not woken up in time");
+            return Err(error.with("attempts", attempts).with("waited_ms", waited_ms));
+        }
+        if attempts == 1 {
+            tracing::info!(%error, "the database does not answer; if it sleeps, it is being woken up");
+        }
+        sleep(pause).await;
+        (attempts, pause) = (attempts + 1, (pause * 2).min(PAUSES.1));
     }
 }

@@ -67,6 +67,9 @@ pub struct PostgresSettings {
     /// Whether a pooler in transaction mode is in between: no named statements, no session settings, no locks of a
     /// session.
     pub pooled: bool,
+    /// Whether the server may be asleep and wakes up when somebody calls: connecting is then tried again and again until
+    /// the time for it is over.
+    pub may_sleep: bool,
     /// The most connections at a time.
     pub pool_max: u32,
     /// How long making a connection may take. A database that was scaled to zero needs some seconds.
@@ -119,6 +122,24 @@ impl PostgresSettings {
         Self::of_parts(of_url(vars, name, url, Credential::Password), None, None, hosting)
     }
 
+    /// The same database without the pooler in between, where the name of the host tells how to go round it; else the same
+    /// settings. Sessions that hold something (locks of a migration, `LISTEN`) need it.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        let mut direct = self.clone();
+        let (label, rest) = self.host.split_at(self.host.find('.').unwrap_or(self.host.len()));
+        if let Some(endpoint) = label.strip_suffix(POOLER) {
+            direct.host = format!("{endpoint}{rest}");
+            direct.pooled = false;
+        }
+        // Where a proxy routes by name, the name says so.
+        if let Some(routing) = self.routing.as_deref().and_then(|routing| routing.strip_suffix(POOLER)) {
+            direct.routing = Some(routing.to_owned());
+            direct.pooled = false;
+        }
+        direct
+    }
+
     fn of_parts(parts: Parts, ssl: Option<bool>, root_cert: Option<PathBuf>, hosting: Hosting) -> Self {
         let loopback = is_loopback(&parts.host);
         let encrypted = parts.tls.or(ssl).unwrap_or(!loopback);
@@ -126,11 +147,13 @@ impl PostgresSettings {
         if !encrypted && !loopback {
             warnings.push("the connection to the database is not encrypted".to_owned());
         }
+        let pooled = parts.pooled.unwrap_or_else(|| is_pooler(&parts));
         let root_cert = parts.root_cert.or(root_cert);
         Self {
             port: parts.port.unwrap_or(DEFAULT_PORT),
             tls: if encrypted { Tls::Verified { root_cert } } else { Tls::Off },
-            pooled: parts.pooled.unwrap_or_else(|| is_pooler(&parts.host)),
+            pooled,
+            may_sleep: false,
             pool_max: hosting.pool_max(),
             connect_timeout: parts.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             acquire_timeout: ACQUIRE_TIMEOUT,
@@ -271,6 +294,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Neon's hosts say in their first label whether a pooler answers: `ep-name-123456-pooler.region.aws.neon.tech`.
-fn is_pooler(host: &str) -> bool {
-    host.split('.').next().is_some_and(|label| label.ends_with("-pooler"))
+const POOLER: &str = "-pooler";
+
+fn is_pooler(parts: &Parts) -> bool {
+    let label = parts.host.split('.').next();
+    label.into_iter().chain(parts.routing.as_deref()).any(|name| name.ends_with(POOLER))
 }

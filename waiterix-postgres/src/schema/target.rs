@@ -127,6 +127,16 @@ impl Target {
                 ColumnTarget::plain("recorded_at", TIMESTAMP, false),
             ],
         });
+        tables.push(TableTarget {
+            // One-time data of sessions that are kept here; the old server does not know it.
+            name: "waiterix_temp",
+            mandatory: false,
+            columns: vec![
+                ColumnTarget::plain("key", TEXT, false),
+                ColumnTarget::plain("value", TEXT, false),
+                ColumnTarget::plain("ends_at", TIMESTAMP, false),
+            ],
+        });
         Self { tables, indexes: indexes() }
     }
 
@@ -289,6 +299,7 @@ fn indexes() -> Vec<IndexTarget> {
     let own = [
         plain("IDX_session_expire", "sessions", "expire"),
         plain("idx_waiterix_commits_recorded", "waiterix_commits", "recorded_at"),
+        plain("idx_waiterix_temp_ends", "waiterix_temp", "ends_at"),
     ];
     // Pages and digests go through a table in the order of its keys' bytes, which is not that of the primary key's
     // index: that is sorted by the rules of the database's locale.

@@ -1,0 +1,15 @@
+//! Sessions and one-time data in PostgreSQL, in the table and the form of express-session 1.18 with connect-pg-simple 10, so
+//! that the old server and this one can read, use and end each other's sessions at the same time.
+//!
+//! Every step is one statement on one row; what has to be read before it is written is written only if it is still the row
+//! that was read. `docs/decisions/0019-sessions-in-postgresql.md` says what is kept where, and why.
+
+mod digest;
+mod escapes;
+mod record;
+mod settings;
+mod store;
+mod temp;
+
+pub use settings::{PgSessionSettings, SameSite};
+pub use store::PgSessionStore;
