@@ -61,15 +61,17 @@ async fn everybody_publishes(
     tasks.join_all().await.into_iter().flatten().collect()
 }
 
+type ByPublisher = BTreeMap<(usize, u8), Vec<usize>>;
+type ByProcess = BTreeMap<usize, Vec<String>>;
+
 /// The events a peer heard, by process and publisher, as numbers in the order heard; and by process in the order heard.
-fn sorted(heard: &[String]) -> (BTreeMap<(usize, u8), Vec<usize>>, BTreeMap<usize, Vec<String>>) {
-    let (mut by_publisher, mut by_process) = (BTreeMap::new(), BTreeMap::new());
+fn sorted(heard: &[String]) -> (ByPublisher, ByProcess) {
+    let (mut by_publisher, mut by_process) = (ByPublisher::new(), ByProcess::new());
     for text in heard {
         let words: Vec<&str> = text.split('/').collect();
         let (process, publisher) = (words[0].parse().unwrap(), words[1].parse().unwrap());
-        let numbers: &mut Vec<usize> = by_publisher.entry((process, publisher)).or_default();
-        numbers.push(words[2].parse().unwrap());
-        by_process.entry(process).or_insert_with(Vec::new).push(words[..3].join("/"));
+        by_publisher.entry((process, publisher)).or_default().push(words[2].parse().unwrap());
+        by_process.entry(process).or_default().push(words[..3].join("/"));
     }
     (by_publisher, by_process)
 }
@@ -81,7 +83,7 @@ async fn r20_r23_everybody_hears_everything_once_and_in_the_order_of_each_proces
     let (processes, mut peers) = scene(&database.url()).await;
     let deliveries = everybody_publishes(&processes, seed).await;
     assert!(deliveries.iter().all(|delivery| *delivery == delivered(6)), "{deliveries:?}");
-    let mut orders: Option<BTreeMap<usize, Vec<String>>> = None;
+    let mut orders: Option<ByProcess> = None;
     for peer in &mut peers {
         let (by_publisher, by_process) = sorted(&peer.arrived());
         assert_eq!(by_publisher.len(), usize::from(PROCESSES * PUBLISHERS));
