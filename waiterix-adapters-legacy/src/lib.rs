@@ -6,3 +6,5 @@ pub mod resend;
 pub mod neon;
 #[cfg(feature = "pg-session")]
 pub mod pg_session;
+#[cfg(feature = "websocket")]
+pub mod websocket;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolConfig, PoolError, QueueMode, RecycleError, Timeouts};
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgListener};
 use waiterix_ports::{Clock, Error, ErrorKind, Result};
 
 use super::fault;
@@ -213,6 +213,21 @@ impl Database {
         }
         let password = opener.password.password().await?;
         opening::open(&opener.settings, &password, Purpose::Maintenance, operation).await
+    }
+
+    /// Opens a connection of its own that hears notifications. It is not opened again when it breaks: what was said
+    /// meanwhile is lost, and whoever listens must know. Its `try_recv` then answers `None` or an error.
+    ///
+    /// # Errors
+    /// `Unsupported` behind a pooler, where a session hears nothing; those of [`Self::acquire`].
+    pub async fn listener(&self, operation: &'static str) -> Result<PgListener> {
+        let opener = self.pool.manager();
+        if opener.settings.pooled {
+            return Err(Error::new(ErrorKind::Unsupported, operation)
+                .with("fault", "behind a pooler no notification is heard; use the server's own address"));
+        }
+        let password = opener.password.password().await?;
+        opening::listener(&opener.settings, &password, operation).await
     }
 
     /// The state of the pool.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -85,6 +86,32 @@ fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> sqlx:
 /// The pauses between two attempts to wake a server up: this long at first, twice as long each time, and never longer
 /// than this.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Opens a connection that hears notifications, within the time for it.
+pub(super) async fn listener(
+    settings: &PostgresSettings,
+    password: &Secret,
+    operation: &'static str,
+) -> Result<PgListener> {
+    let options =
+        options(settings, password, Purpose::Requests).map_err(|error| fault::of(&error, operation))?;
+    // A listener is made by a pool only. This one is of one connection and ends with it, so nothing is ever lent again.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(settings.connect_timeout)
+        .connect_lazy_with(options);
+    match PgListener::connect_with(&pool).await {
+        Ok(mut listener) => {
+            listener.eager_reconnect(false);
+            listener.ignore_pool_close_event(true);
+            Ok(listener)
+        }
+        // The pool repeats what a server that is starting refuses, until the time is over.
+        Err(sqlx::Error::PoolTimedOut) => Err(fault::slow(operation)),
+        Err(error) => Err(fault::of(&error, operation)),
+    }
+}
 
 /// Opens a connection within the time for it.
 pub(super) async fn open(

@@ -1,0 +1,401 @@
+//! What waits to be said to other processes, and who waits for their answers.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use waiterix_ports::{Error, ErrorKind, Retry};
+
+use super::call::{Answer, Call};
+use super::parts;
+use super::token::Token;
+
+/// The most calls that wait at a time; one more is not made.
+const MAX_WAITING: usize = 4_096;
+/// The most answers that wait to be said; of more the oldest are left out, and their askers see a silent process.
+const MAX_ANSWERS: usize = 4_096;
+/// The most that is said in one statement.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// The state of the connection that listens.
+#[derive(Debug, Clone)]
+enum State {
+    /// It is being made, since then. Calls wait for it, because that mostly takes milliseconds.
+    Joining(Instant),
+    /// It is there.
+    Joined,
+    /// The last attempt failed like this. Nobody waits for the next one.
+    Apart(Fault),
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) kind: ErrorKind,
+    pub(super) text: String,
+}
+
+/// Between callers, who are many, and the courier, who is one.
+#[derive(Debug)]
+pub(super) struct Board {
+    own: Token,
+    deadline: Duration,
+    book: Mutex<Book>,
+    /// Rung when there is something to say.
+    pub(super) work: Notify,
+}
+
+#[derive(Debug)]
+struct Book {
+    state: State,
+    next: u64,
+    /// Calls to be said, by number.
+    calls: BTreeMap<u64, Vec<String>>,
+    /// Answers to be said.
+    answers: VecDeque<(Token, String)>,
+    /// Calls that wait for answers, by number.
+    waiting: BTreeMap<u64, Waiting>,
+    /// Processes that left a call without an answer and were not heard since. Nobody waits for them.
+    silent: HashSet<u32>,
+    others: u32,
+    unheard: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    payloads: Vec<String>,
+    /// Whether answers are wanted at all.
+    expects: bool,
+    /// The processes that have not answered yet; nothing as long as nobody knows that it was said.
+    expected: Option<HashSet<u32>>,
+    /// Processes that are there but were silent before.
+    silent: HashSet<u32>,
+    answers: Vec<(Token, Answer)>,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// Something to be said in one statement.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) calls: Vec<(u64, Vec<String>)>,
+    pub(super) answers: Vec<(Token, String)>,
+}
+
+/// What came of a call.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The answers.
+    pub(super) answers: Vec<Answer>,
+    /// Processes that did not answer in time.
+    pub(super) silent: u32,
+    /// Whether nobody knows if it was said, so that there may be any number of others.
+    pub(super) apart: bool,
+}
+
+/// A call that was made. Dropped, it is given up: whatever was not said by then is never said.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    board: &'a Board,
+    /// Nothing for a call that could not be made.
+    number: Option<u64>,
+    done: oneshot::Receiver<()>,
+}
+
+impl Board {
+    pub(super) fn new(own: Token, deadline: Duration) -> Self {
+        let book = Book {
+            state: State::Joining(Instant::now()),
+            next: 1,
+            calls: BTreeMap::new(),
+            answers: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            silent: HashSet::new(),
+            others: 0,
+            unheard: 0,
+        };
+        Self { own, deadline, book: Mutex::new(book), work: Notify::new() }
+    }
+
+    /// Nothing that is done under the lock can panic half way.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on a connection is being made.
+    pub(super) fn begin(&self) {
+        self.book().state = State::Joining(Instant::now());
+    }
+
+    /// Puts up a call for all other processes. The order of numbers is the order in which calls are heard. `noted` is
+    /// told the number before anybody can hear it.
+    pub(super) fn ask(&self, call: &Call, noted: impl FnOnce(u64)) -> Asked<'_> {
+        // Texts and numbers can always be written.
+        let text = serde_json::to_string(call).unwrap_or_default();
+        self.put_up(Some(&text), noted)
+    }
+
+    /// Asks nobody; it is answered when the database was reached.
+    pub(super) fn probe(&self) -> Asked<'_> {
+        self.put_up(None, |_| {})
+    }
+
+    fn put_up(&self, text: Option<&str>, noted: impl FnOnce(u64)) -> Asked<'_> {
+        let (done, answered) = oneshot::channel();
+        let mut book = self.book();
+        let hopeless = match &book.state {
+            State::Joined => false,
+            State::Joining(since) => since.elapsed() > self.deadline,
+            State::Apart(_) => true,
+        };
+        let number = book.next;
+        let payloads = match text {
+            Some(text) => parts::split(self.own, number, text),
+            None => Some(Vec::new()),
+        };
+        let (false, true, Some(payloads)) = (hopeless, book.waiting.len() < MAX_WAITING, payloads) else {
+            return Asked { board: self, number: None, done: answered };
+        };
+        noted(number);
+        book.next += 1;
+        book.calls.insert(number, payloads.clone());
+        let waiting = Waiting {
+            payloads,
+            expects: text.is_some(),
+            expected: None,
+            silent: HashSet::new(),
+            answers: Vec::new(),
+            done: Some(done),
+        };
+        book.waiting.insert(number, waiting);
+        drop(book);
+        self.work.notify_one();
+        Asked { board: self, number: Some(number), done: answered }
+    }
+
+    /// Says something to all other processes that nobody waits for.
+    pub(super) fn tell(&self, call: &Call) {
+        let text = serde_json::to_string(call).unwrap_or_default();
+        let mut book = self.book();
+        let number = book.next;
+        if book.calls.len() < MAX_WAITING
+            && let Some(payloads) = parts::split(self.own, number, &text)
+        {
+            book.next += 1;
+            book.calls.insert(number, payloads);
+            drop(book);
+            self.work.notify_one();
+        }
+    }
+
+    /// Answers a call of another process.
+    pub(super) fn answer(&self, to: Token, number: u64, answer: &Answer) {
+        let text = serde_json::to_string(answer).unwrap_or_default();
+        let mut book = self.book();
+        if book.answers.len() >= MAX_ANSWERS {
+            book.answers.pop_front();
+        }
+        book.answers.push_back((to, parts::answer(self.own, number, &text)));
+        drop(book);
+        self.work.notify_one();
+    }
+
+    /// Takes what is to be said next, in order.
+    pub(super) fn batch(&self) -> Option<Batch> {
+        let mut book = self.book();
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        while bytes < MAX_BATCH_BYTES {
+            if let Some((to, payload)) = book.answers.pop_front() {
+                bytes += payload.len();
+                batch.answers.push((to, payload));
+            } else if let Some((number, payloads)) = book.calls.pop_first() {
+                bytes += payloads.iter().map(String::len).sum::<usize>();
+                batch.calls.push((number, payloads));
+            } else {
+                break;
+            }
+        }
+        (!batch.answers.is_empty() || !batch.calls.is_empty()).then_some(batch)
+    }
+
+    /// Notes that a batch was said, and which other processes were listening.
+    pub(super) fn said(&self, batch: &Batch, others: &HashSet<u32>) {
+        let mut book = self.book();
+        book.others = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        book.silent.retain(|key| others.contains(key));
+        let silent = book.silent.clone();
+        for (number, _) in &batch.calls {
+            if let Some(waiting) = book.waiting.get_mut(number) {
+                waiting.said(others, &silent);
+            }
+        }
+    }
+
+    /// Notes that a process was heard.
+    pub(super) fn heard(&self, from: Token) {
+        self.book().silent.remove(&from.key());
+    }
+
+    /// Notes an answer; one that nobody waits for, or that was there already, changes nothing.
+    pub(super) fn answered(&self, from: Token, number: u64, answer: Answer) {
+        if let Some(waiting) = self.book().waiting.get_mut(&number) {
+            waiting.answered(from, answer);
+        }
+    }
+
+    /// The connection is there. What was under way when the last one broke is said again, in the old order and under the
+    /// old numbers: who heard it answers once more, and does nothing twice.
+    pub(super) fn joined(&self) {
+        let mut book = self.book();
+        book.state = State::Joined;
+        book.silent.clear();
+        let Book { waiting, calls, .. } = &mut *book;
+        for (number, waiting) in waiting {
+            if !calls.contains_key(number) {
+                calls.insert(*number, waiting.payloads.clone());
+            }
+        }
+        drop(book);
+        self.work.notify_one();
+    }
+
+    /// The connection broke, and what was being said with it may or may not have been. Calls that are waited for are said
+    /// again once there is another one; so are answers, which do no harm when they come twice.
+    pub(super) fn lost(&self, unsaid: Option<Batch>) {
+        let mut book = self.book();
+        book.state = State::Joining(Instant::now());
+        book.others = 0;
+        for waiting in book.waiting.values_mut() {
+            waiting.expected = None;
+        }
+        for answer in unsaid.into_iter().flat_map(|batch| batch.answers).rev() {
+            book.answers.push_front(answer);
+        }
+    }
+
+    /// There is no connection and none could be made.
+    pub(super) fn apart(&self, fault: Fault) {
+        let mut book = self.book();
+        book.state = State::Apart(fault);
+        book.calls.clear();
+        book.answers.clear();
+        for waiting in book.waiting.values_mut() {
+            waiting.end();
+        }
+    }
+
+    /// Why there is no connection, if there is none.
+    pub(super) fn fault(&self, operation: &'static str) -> Error {
+        let fault = match &self.book().state {
+            State::Apart(fault) => fault.clone(),
+            State::Joining(_) | State::Joined => {
+                let text = "no answer on the connection that listens".to_owned();
+                Fault { kind: ErrorKind::Unavailable, text }
+            }
+        };
+        let retry = match fault.kind {
+            ErrorKind::Unavailable | ErrorKind::Timeout => Retry::Safe,
+            _ => Retry::No,
+        };
+        Error::new(fault.kind, operation).retry(retry).with("fault", fault.text)
+    }
+
+    /// Whether the connection is there, how many other processes listen, and how often one of them was not heard.
+    pub(super) fn counts(&self) -> (bool, u32, u64) {
+        let book = self.book();
+        (matches!(book.state, State::Joined), book.others, book.unheard)
+    }
+}
+
+impl Waiting {
+    fn said(&mut self, others: &HashSet<u32>, silent: &HashSet<u32>) {
+        let mut expected = if self.expects { others.clone() } else { HashSet::new() };
+        self.silent = expected.intersection(silent).copied().collect();
+        expected.retain(|key| !silent.contains(key));
+        for (from, _) in &self.answers {
+            expected.remove(&from.key());
+            self.silent.remove(&from.key());
+        }
+        self.expected = Some(expected);
+        self.end_if_complete();
+    }
+
+    fn answered(&mut self, from: Token, answer: Answer) {
+        if self.answers.iter().any(|(known, _)| *known == from) {
+            return;
+        }
+        self.answers.push((from, answer));
+        self.silent.remove(&from.key());
+        if let Some(expected) = &mut self.expected {
+            expected.remove(&from.key());
+        }
+        self.end_if_complete();
+    }
+
+    fn end_if_complete(&mut self) {
+        if self.expected.as_ref().is_some_and(HashSet::is_empty) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(done) = self.done.take() {
+            // Whoever gave up is not told.
+            let _ = done.send(());
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The number of the call, if it could be made.
+    pub(super) const fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// Waits until every process has answered that can be expected to, at most until the deadline.
+    pub(super) async fn outcome(mut self) -> Outcome {
+        let Some(number) = self.number else { return self.board.unmade() };
+        let in_time = tokio::time::timeout(self.board.deadline, &mut self.done).await.is_ok();
+        let mut book = self.board.book();
+        book.calls.remove(&number);
+        let Some(waiting) = book.waiting.remove(&number) else { return Outcome::default() };
+        self.number = None;
+        let answers = waiting.answers.into_iter().map(|(_, answer)| answer).collect();
+        let Some(expected) = waiting.expected else {
+            book.unheard += 1;
+            return Outcome { answers, silent: 0, apart: true };
+        };
+        if !in_time {
+            book.silent.extend(&expected);
+        }
+        let silent = expected.len() + waiting.silent.len();
+        book.unheard += silent as u64;
+        Outcome { answers, silent: u32::try_from(silent).unwrap_or(u32::MAX), apart: false }
+    }
+}
+
+impl Board {
+    fn unmade(&self) -> Outcome {
+        self.book().unheard += 1;
+        Outcome { apart: true, ..Outcome::default() }
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let mut book = self.board.book();
+            book.calls.remove(&number);
+            book.waiting.remove(&number);
+        }
+    }
+}
+
+impl Outcome {
+    /// Processes that may have heard nothing; nobody knows how many there are if none could be asked, but not none.
+    pub(super) fn unheard(&self) -> u32 {
+        self.silent.max(u32::from(self.apart))
+    }
+}
