@@ -59,7 +59,8 @@ impl SidecarSettings {
             match Url::parse(&text).ok().filter(is_on_this_machine) {
                 Some(url) => settings.base = url,
                 // What it gives out passes over the wire in the clear.
-                None => vars.problem("REPLIT_SIDECAR_URL", "must be an http URL of the machine itself, without path"),
+                None => vars
+                    .problem("REPLIT_SIDECAR_URL", "must be an http URL of the machine itself, without path"),
             }
         }
         match uploads.as_deref() {
@@ -133,9 +134,8 @@ impl Sidecar {
         let answer: SignedUrl = wire::json(operation, response).await?;
         // What cannot be parsed is not shown: it would be a permission.
         let url = Url::parse(&answer.signed_url).ok();
-        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_some()).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, operation).with("fault", "the signed URL is none")
-        })
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_some())
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, operation).with("fault", "the signed URL is none"))
     }
 }
 
@@ -144,8 +144,7 @@ impl Issuer for Sidecar {
     /// Exchanges the credential of the container for a token (RFC 8693).
     async fn issue(&self, client: &reqwest::Client, _: Timestamp) -> Result<Token> {
         let response = wire::sent(token::OPERATION, client.get(self.at("/credential"))).await;
-        let credential: Credential =
-            wire::json(token::OPERATION, response.map_err(token::denied)?).await?;
+        let credential: Credential = wire::json(token::OPERATION, response.map_err(token::denied)?).await?;
         let subject = Secret::new(credential.access_token);
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),

@@ -288,14 +288,10 @@ pub fn upload_headers(url: &Url) -> Vec<(&'static str, &str)> {
         url.query_pairs().filter(|(name, _)| is_list(name)).map(|(_, headers)| headers).collect();
     let is_signed = |header: &str| signed.iter().any(|list| list.split(';').any(|one| one == header));
     let range = url.fragment().and_then(|fragment| fragment.strip_prefix(LENGTH_RANGE)?.strip_prefix('='));
-    [
-        ("if-none-match", Some("*")),
-        ("x-goog-if-generation-match", Some("0")),
-        (LENGTH_RANGE, range),
-    ]
-    .into_iter()
-    .filter_map(|(header, value)| is_signed(header).then_some((header, value?)))
-    .collect()
+    [("if-none-match", Some("*")), ("x-goog-if-generation-match", Some("0")), (LENGTH_RANGE, range)]
+        .into_iter()
+        .filter_map(|(header, value)| is_signed(header).then_some((header, value?)))
+        .collect()
 }
 
 /// The largest object in bytes.

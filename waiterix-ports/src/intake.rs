@@ -29,7 +29,10 @@ pub struct Part {
 
 impl fmt::Debug for Intake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Intake").field("taken", &self.taken).field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Intake")
+            .field("taken", &self.taken)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 

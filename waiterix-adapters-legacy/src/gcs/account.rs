@@ -76,7 +76,10 @@ impl ServiceAccount {
         let file: File = serde_json::from_str(text.reveal())
             .map_err(|_| invalid(operation, "the file of GOOGLE_APPLICATION_CREDENTIALS is no key file"))?;
         if file.kind != "service_account" {
-            return Err(invalid(operation, "GOOGLE_APPLICATION_CREDENTIALS is not the key of a service account"));
+            return Err(invalid(
+                operation,
+                "GOOGLE_APPLICATION_CREDENTIALS is not the key of a service account",
+            ));
         }
         let token_url = file.token_uri.and_then(|text| Url::parse(&text).ok()).filter(Url::has_host);
         let (Some(pem), Some(token_url)) = (file.private_key, token_url) else {

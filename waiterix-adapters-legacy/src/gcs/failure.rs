@@ -67,7 +67,8 @@ fn meaning(operation: &'static str, status: u16, reason: &str, pause: Option<Dur
 /// The reason of a refusal, if it is a word; anything else is nobody's business in a log.
 fn reason(body: &[u8]) -> String {
     let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
-    let reason = refusal.and_then(|refusal| refusal.error.errors.into_iter().next()).map(|first| first.reason);
+    let reason =
+        refusal.and_then(|refusal| refusal.error.errors.into_iter().next()).map(|first| first.reason);
     let is_word = |text: &String| text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphanumeric());
     reason.filter(is_word).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,8 +26,7 @@ use super::{invalid, wire};
 /// Where Google's servers are.
 const GOOGLE: &str = "https://storage.googleapis.com";
 /// Everything but unreserved characters: names stand in paths as one segment.
-pub(super) const SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// A line slower than this is taken for broken.
 const SLOWEST_BYTES_PER_SECOND: u64 = 512 * 1024;
 
@@ -157,10 +156,14 @@ impl Link {
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
+        if ask.body.is_empty() && matches!(ask.method, Method::POST | Method::PUT) {
+            // The client says nothing of a body that is empty, and the servers refuse these without a length.
+            request = request.header(CONTENT_LENGTH, 0);
+        }
         if let Some(token) = token {
-            let no_token = |_| Error::new(ErrorKind::Corrupt, ask.operation).with("fault", "the token is none");
-            let mut value =
-                HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(no_token)?;
+            let no_token =
+                |_| Error::new(ErrorKind::Corrupt, ask.operation).with("fault", "the token is none");
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(no_token)?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }

@@ -97,7 +97,9 @@ impl Shared {
                 }
             }
             if page.next_page_token.is_some() && page.next_page_token == told.token {
-                return Err(Error::new(ErrorKind::Corrupt, OPERATION).with("fault", "a listing without an end"));
+                return Err(
+                    Error::new(ErrorKind::Corrupt, OPERATION).with("fault", "a listing without an end")
+                );
             }
             told.token = page.next_page_token;
             told.is_over = told.token.is_none();

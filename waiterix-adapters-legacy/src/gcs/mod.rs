@@ -75,7 +75,10 @@ impl GcsBlobStore {
     pub fn open(settings: &GcsSettings, signer: Option<UrlSigner>, clock: Arc<dyn Clock>) -> Result<Self> {
         const OPERATION: &str = "gcs.open";
         let own = || {
-            signer.clone().map(Signing::Service).ok_or_else(|| invalid(OPERATION, "no signer of URLs was given"))
+            signer
+                .clone()
+                .map(Signing::Service)
+                .ok_or_else(|| invalid(OPERATION, "no signer of URLs was given"))
         };
         let client = wire::client(OPERATION, &settings.limits)?;
         let (issuer, uploads, downloads): (Option<Arc<dyn Issuer>>, _, _) = match &settings.access {

@@ -114,7 +114,10 @@ mod tests {
         assert_eq!(write(None, Some("42"), Visibility::Public).as_deref(), Some(PLAIN));
         assert_eq!(write(Some(RULES), Some("auth0|anna ü"), Visibility::Private).as_deref(), Some(RULES));
         let policy = Policy::read(Some(RULES)).unwrap();
-        assert_eq!((policy.owner(), policy.visibility()), (Some(UserId::from("auth0|anna ü")), Visibility::Private));
+        assert_eq!(
+            (policy.owner(), policy.visibility()),
+            (Some(UserId::from("auth0|anna ü")), Visibility::Private)
+        );
     }
 
     #[test]

@@ -168,7 +168,8 @@ pub(super) fn signed(operation: &'static str, account: &ServiceAccount, grant: &
         ("X-Goog-Expires", &grant.ttl.as_secs().to_string()),
         ("X-Goog-SignedHeaders", &names),
     ];
-    let query = query.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).join("&");
+    let query =
+        query.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).join("&");
     let mut request = format!("{}\n{path}\n{query}\n", grant.method);
     for (name, value) in &headers {
         // Writing to a text does not fail.

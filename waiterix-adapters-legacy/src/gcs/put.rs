@@ -68,7 +68,8 @@ impl Shared {
             PutMode::IfMatch(etag) => {
                 let wanted = generation_of(etag).ok_or_else(|| conflict("no object has this etag"))?;
                 if places.len() > 0 {
-                    let found = self.first_of(OPERATION, std::iter::once(first.clone()).chain(places)).await?;
+                    let found =
+                        self.first_of(OPERATION, std::iter::once(first.clone()).chain(places)).await?;
                     let found = found.ok_or_else(|| conflict("there is no object"))?;
                     if found.resource.generation(OPERATION)? != wanted {
                         return Err(conflict("it is another object"));

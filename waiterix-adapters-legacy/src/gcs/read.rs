@@ -76,7 +76,8 @@ impl Shared {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Error::new(ErrorKind::Unavailable, error.operation()).with("fault", "the bucket is not there"))
+                Err(Error::new(ErrorKind::Unavailable, error.operation())
+                    .with("fault", "the bucket is not there"))
             }
             Err(error) => Err(error),
         }
@@ -114,7 +115,8 @@ impl Shared {
                 // It was replaced or deleted in between.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 answer => {
-                    let body = pieces(OPERATION, answer?, served.end - served.start, self.link.limits.attempt);
+                    let body =
+                        pieces(OPERATION, answer?, served.end - served.start, self.link.limits.attempt);
                     return Ok(Download { meta: found.meta, range: served, body });
                 }
             }

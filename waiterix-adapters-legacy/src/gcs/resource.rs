@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn etags_are_told_from_what_matches_more_than_one() {
         assert_eq!(generation_of("\"1731234567890123\""), Some(1_731_234_567_890_123));
-        for bad in ["*", "", "\"\"", "\"0\"", "\"01\"", "\"+1\"", "1", "W/\"1\"", "\"1\", \"2\"", "\"1", "\"a\""] {
+        for bad in
+            ["*", "", "\"\"", "\"0\"", "\"01\"", "\"+1\"", "1", "W/\"1\"", "\"1\", \"2\"", "\"1", "\"a\""]
+        {
             assert_eq!(generation_of(bad), None, "{bad}");
         }
     }

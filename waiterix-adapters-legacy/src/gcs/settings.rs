@@ -79,7 +79,8 @@ impl GcsSettings {
     /// sidecar is named.
     #[must_use]
     pub fn read(vars: &mut Vars<'_>) -> Self {
-        let private = vars.required("PRIVATE_OBJECT_DIR", "the objects of the old service need a private folder");
+        let private =
+            vars.required("PRIVATE_OBJECT_DIR", "the objects of the old service need a private folder");
         let private = LegacyDir::parse(&private).filter(is_folder).or_else(|| {
             if !private.is_empty() {
                 vars.problem("PRIVATE_OBJECT_DIR", format!("must be {FOLDER}"));
@@ -88,7 +89,8 @@ impl GcsSettings {
         });
         let paths = vars
             .required("PUBLIC_OBJECT_SEARCH_PATHS", "the objects of the old service need a public folder");
-        let public = LegacyDir::parse_list(&paths).filter(|dirs| !dirs.is_empty() && dirs.iter().all(is_folder));
+        let public =
+            LegacyDir::parse_list(&paths).filter(|dirs| !dirs.is_empty() && dirs.iter().all(is_folder));
         if public.is_none() && !paths.is_empty() {
             let fault = format!("must be one or more folders, separated by commas, each {FOLDER}");
             vars.problem("PUBLIC_OBJECT_SEARCH_PATHS", fault);
@@ -96,7 +98,10 @@ impl GcsSettings {
         let public = public.unwrap_or_default();
         if private.as_ref().is_some_and(|private| public.contains(private)) {
             // One folder for both roles would make one object two, one of them public.
-            vars.problem("PRIVATE_OBJECT_DIR", "must be another folder than those of PUBLIC_OBJECT_SEARCH_PATHS");
+            vars.problem(
+                "PRIVATE_OBJECT_DIR",
+                "must be another folder than those of PUBLIC_OBJECT_SEARCH_PATHS",
+            );
         }
         let endpoint = vars.text("STORAGE_EMULATOR_HOST");
         let endpoint = endpoint.and_then(|text| {
@@ -243,8 +248,10 @@ mod tests {
 
     #[test]
     fn a_key_file_is_the_way_to_google_itself() {
-        let (settings, problems) =
-            read(&with(&[("GOOGLE_APPLICATION_CREDENTIALS", "/keys/a.json"), ("STORAGE_EMULATOR_HOST", "h:9")]));
+        let (settings, problems) = read(&with(&[
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/keys/a.json"),
+            ("STORAGE_EMULATOR_HOST", "h:9"),
+        ]));
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(settings.access, Access::ServiceAccount { key_file: "/keys/a.json".into() });
         assert_eq!(settings.endpoint.as_ref().map(Url::as_str), Some("http://h:9/"));
@@ -270,10 +277,15 @@ mod tests {
         ]));
         assert_eq!(problems, Vec::<String>::new());
         let base = Url::parse("http://localhost:9024").unwrap();
-        assert_eq!(settings.access, Access::Sidecar(SidecarSettings { base, uploads: SignedUploads::Sidecar }));
+        assert_eq!(
+            settings.access,
+            Access::Sidecar(SidecarSettings { base, uploads: SignedUploads::Sidecar })
+        );
         assert!(!settings.needs_signer());
-        let (_, problems) =
-            read(&with(&[("REPLIT_SIDECAR_URL", "http://sidecar.example"), ("REPLIT_SIGNED_UPLOADS", "both")]));
+        let (_, problems) = read(&with(&[
+            ("REPLIT_SIDECAR_URL", "http://sidecar.example"),
+            ("REPLIT_SIGNED_UPLOADS", "both"),
+        ]));
         assert_eq!(problems.len(), 2, "{problems:?}");
     }
 }
