@@ -8,3 +8,7 @@ pub mod neon;
 pub mod pg_session;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(feature = "gcs")]
+pub mod gcs;
+#[cfg(feature = "replit")]
+pub mod replit;

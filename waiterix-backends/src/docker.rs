@@ -25,7 +25,7 @@ pub(crate) fn start(backend: Backend) -> Option<Contained> {
         Backend::Postgres => engine_is_there().then(postgres)?,
         Backend::Redis => engine_is_there().then(redis)?,
         // There is no official image, or it must stand in front of another server.
-        Backend::PgBouncer | Backend::Aws | Backend::Dynalite => return None,
+        Backend::PgBouncer | Backend::Aws | Backend::Dynalite | Backend::Gcs => return None,
     };
     match started {
         Ok(contained) => Some(contained),

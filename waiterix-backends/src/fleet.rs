@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::{Backend, Fault, Running, dynalite, ministack, pgbouncer, postgres, redis};
+use crate::{Backend, Fault, Running, dynalite, gcs, ministack, pgbouncer, postgres, redis};
 
 /// Servers that were given or started. They end when this is dropped.
 #[derive(Debug, Default)]
@@ -83,6 +83,7 @@ impl Fleet {
             Backend::Redis => redis::start(&redis::Options::default()),
             Backend::Aws => ministack::start(),
             Backend::Dynalite => dynalite::start(),
+            Backend::Gcs => gcs::start(),
         }?;
         let url = running.url().clone();
         self.started.push(running);

@@ -19,12 +19,14 @@ pub enum Backend {
     Aws,
     /// DynamoDB, a second opinion.
     Dynalite,
+    /// Google Cloud Storage, emulated by gcp-storage-emulator.
+    Gcs,
 }
 
 impl Backend {
     /// Every kind, in an order in which each can be started after those before it.
     pub const ALL: &'static [Self] =
-        &[Self::Postgres, Self::PgBouncer, Self::Redis, Self::Aws, Self::Dynalite];
+        &[Self::Postgres, Self::PgBouncer, Self::Redis, Self::Aws, Self::Dynalite, Self::Gcs];
 
     /// The name for people.
     #[must_use]
@@ -35,6 +37,7 @@ impl Backend {
             Self::Redis => "Redis",
             Self::Aws => "MiniStack",
             Self::Dynalite => "dynalite",
+            Self::Gcs => "GCS",
         }
     }
 
@@ -47,6 +50,7 @@ impl Backend {
             Self::Redis => "WAITERIX_TEST_REDIS_URL",
             Self::Aws => "WAITERIX_TEST_AWS_URL",
             Self::Dynalite => "WAITERIX_TEST_DYNALITE_URL",
+            Self::Gcs => "WAITERIX_TEST_GCS_URL",
         }
     }
 }

@@ -12,6 +12,7 @@ mod docker;
 pub mod dynalite;
 mod fault;
 pub mod fleet;
+pub mod gcs;
 mod given;
 pub mod ministack;
 pub mod node;

@@ -268,15 +268,30 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     async fn check(&self) -> Result<()>;
 }
 
+/// The header that bounds the length of an upload to Google Cloud Storage, and the name in the fragment of a signed URL
+/// behind which its value stands.
+pub const LENGTH_RANGE: &str = "x-goog-content-length-range";
+
 /// The headers that an uploader must send to a signed URL besides type and length, because the URL says that they are part
-/// of its signature. S3 does not replace an object (**B72**) only if the uploader says so, and the signature makes them.
+/// of its signature.
+///
+/// S3 and Google Cloud Storage replace an object (**B72**) unless the uploader says otherwise, and the signature makes it
+/// say so. Google Cloud Storage bounds the length likewise, by a range that the uploader repeats. A URL has no place for
+/// that range but its fragment (`#x-goog-content-length-range=0,1000`), which stays with whoever holds the URL and is
+/// never sent.
 #[must_use]
-pub fn upload_headers(url: &Url) -> Vec<(&'static str, &'static str)> {
-    let is_conditional = url.query_pairs().any(|(name, value)| {
-        name.eq_ignore_ascii_case("X-Amz-SignedHeaders")
-            && value.split(';').any(|header| header == "if-none-match")
-    });
-    if is_conditional { vec![("if-none-match", "*")] } else { Vec::new() }
+pub fn upload_headers(url: &Url) -> Vec<(&'static str, &str)> {
+    let is_list = |name: &str| {
+        name.eq_ignore_ascii_case("X-Amz-SignedHeaders") || name.eq_ignore_ascii_case("X-Goog-SignedHeaders")
+    };
+    let signed: Vec<_> =
+        url.query_pairs().filter(|(name, _)| is_list(name)).map(|(_, headers)| headers).collect();
+    let is_signed = |header: &str| signed.iter().any(|list| list.split(';').any(|one| one == header));
+    let range = url.fragment().and_then(|fragment| fragment.strip_prefix(LENGTH_RANGE)?.strip_prefix('='));
+    [("if-none-match", Some("*")), ("x-goog-if-generation-match", Some("0")), (LENGTH_RANGE, range)]
+        .into_iter()
+        .filter_map(|(header, value)| is_signed(header).then_some((header, value?)))
+        .collect()
 }
 
 /// The largest object in bytes.

@@ -15,6 +15,7 @@
 pub mod blob;
 pub mod clock;
 pub mod error;
+pub mod intake;
 pub mod mailer;
 pub mod notifier;
 pub mod session;

@@ -9,7 +9,7 @@ use waiterix_ports::{BlobPage, Error, ErrorKind, Result};
 
 use super::S3BlobStore;
 use super::failure::answered;
-use super::intake::invalid;
+use super::invalid;
 use super::settings::{Layout, PUBLIC_PREFIX};
 
 const OPERATION: &str = "s3.list";

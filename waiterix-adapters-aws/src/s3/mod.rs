@@ -9,7 +9,6 @@
 
 mod copy;
 mod failure;
-mod intake;
 mod list;
 mod meta;
 mod patience;
@@ -32,13 +31,14 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use url::Url;
 use waiterix_domain::id::UserId;
 use waiterix_ports::blob::{UploadRequest, is_key};
-use waiterix_ports::{BlobMeta, BlobPage, BlobStore, Clock, Download, PutBlob, Result, Visibility};
+use waiterix_ports::{
+    BlobMeta, BlobPage, BlobStore, Clock, Download, Error, ErrorKind, PutBlob, Result, Visibility,
+};
 
 pub use settings::{Layout, S3Settings};
 pub use speech::{AudioFormat, GREETING_CACHE_CONTROL, GREETING_TYPE, Transcription, greeting_key};
 
 use failure::{answered, bucket_failure};
-use intake::invalid;
 
 /// Sizes at which objects are handled in parts.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +112,10 @@ impl S3BlobStore {
     fn bucket_of(&self, key: &str) -> &str {
         self.layout.bucket_of(key)
     }
+}
+
+fn invalid(operation: &'static str, fault: &'static str) -> Error {
+    Error::new(ErrorKind::Invalid, operation).with("fault", fault)
 }
 
 fn check_key(operation: &'static str, key: &str) -> Result<()> {

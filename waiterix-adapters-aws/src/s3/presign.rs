@@ -8,7 +8,7 @@ use waiterix_ports::blob::{MAX_BLOB_BYTES, UploadRequest};
 use waiterix_ports::{Error, ErrorKind, Result};
 
 use super::failure::answered;
-use super::intake::invalid;
+use super::invalid;
 use super::meta::check_header;
 use super::{S3BlobStore, check_key};
 

@@ -5,10 +5,10 @@ use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
 use waiterix_domain::Timestamp;
 use waiterix_ports::blob::{MAX_BLOB_BYTES, detect_content_type};
+use waiterix_ports::intake::{Intake, Part};
 use waiterix_ports::{BlobMeta, Error, ErrorKind, PutBlob, PutMode, Result};
 
 use super::failure::{OnlyIfNotDone, answered};
-use super::intake::{Intake, Part};
 use super::meta::{self, Metadata, UNKNOWN_TYPE, check_header, is_etag};
 use super::patience::patient;
 use super::upload::Upload;

@@ -12,7 +12,7 @@ use waiterix_ports::{BlobMeta, ByteStream, Download, Error, ErrorKind, Result, R
 
 use super::S3BlobStore;
 use super::failure::answered;
-use super::intake::invalid;
+use super::invalid;
 use super::meta::Told;
 use super::patience::piece_limit;
 

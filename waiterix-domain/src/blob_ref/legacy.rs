@@ -39,6 +39,12 @@ impl LegacyDir {
         &self.bucket
     }
 
+    /// The folder, without slashes around it.
+    #[must_use]
+    pub fn dir(&self) -> &str {
+        &self.dir
+    }
+
     /// What is left of an object name behind this folder.
     fn remainder<'a>(&self, bucket: &str, object: &'a str) -> Option<&'a str> {
         let inside = (bucket == self.bucket).then(|| object.strip_prefix(self.dir.as_str())).flatten();

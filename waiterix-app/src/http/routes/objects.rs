@@ -76,9 +76,11 @@ async fn grant(State(app): State<Shared>, headers: HeaderMap, JsonBody(body): Js
             max_size: MAX_PICTURE_BYTES,
             ttl: Duration::from_secs(UPLOAD_TTL_SECONDS),
         };
-        let url = app.ports.blobs.presign_upload(&request).await?;
+        let mut url = app.ports.blobs.presign_upload(&request).await?;
         let headers = upload_headers(&url).into_iter();
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        // It held the value of a header, which is told now.
+        url.set_fragment(None);
         Ok(Json(Granted { upload_url: url.to_string(), headers }))
     })
     .await

@@ -1,11 +1,14 @@
-//! A body on its way in, cut into parts.
+//! A body on its way in, cut into parts: what every store does that sends large objects in parts.
+
+use std::fmt;
+use std::future::poll_fn;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
-use waiterix_ports::{ByteStream, Error, ErrorKind, Result};
+
+use crate::{ByteStream, Error, ErrorKind, Result};
 
 /// A body that is being taken. It never holds more than one part and one piece of its sender.
-pub(super) struct Intake {
+pub struct Intake {
     operation: &'static str,
     body: ByteStream,
     announced: Option<u64>,
@@ -16,16 +19,29 @@ pub(super) struct Intake {
 }
 
 /// One part of a body.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) bytes: Bytes,
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its bytes.
+    pub bytes: Bytes,
     /// Whether nothing follows.
-    pub(super) is_last: bool,
+    pub is_last: bool,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake")
+            .field("taken", &self.taken)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Intake {
-    /// Takes `limit` bytes at most, and exactly as many as were announced, if they were.
-    pub(super) fn new(
+    /// Takes `limit` bytes at most, and exactly as many as were announced, if they were. `operation` is named by errors.
+    ///
+    /// # Errors
+    /// `Invalid` when more are announced than may be taken; then nothing was read.
+    pub fn new(
         operation: &'static str,
         body: ByteStream,
         announced: Option<u64>,
@@ -38,12 +54,16 @@ impl Intake {
     }
 
     /// How many bytes were received so far.
-    pub(super) const fn taken(&self) -> u64 {
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The next part: exactly `size` bytes, or fewer if it is the last.
-    pub(super) async fn part(&mut self, size: usize) -> Result<Part> {
+    /// The next part: exactly `size` bytes, or fewer if it is the last. What was received of a body that fails is lost.
+    ///
+    /// # Errors
+    /// `Invalid` for a body longer than the limit or of another length than announced, and what the body itself fails with.
+    pub async fn part(&mut self, size: usize) -> Result<Part> {
         let mut part = BytesMut::new();
         loop {
             let fits = self.ahead.len().min(size - part.len());
@@ -51,7 +71,7 @@ impl Intake {
             if !self.ahead.is_empty() {
                 return Ok(Part { bytes: part.freeze(), is_last: false });
             }
-            match self.body.next().await {
+            match poll_fn(|context| self.body.as_mut().poll_next(context)).await {
                 Some(piece) => self.receive(piece?)?,
                 None => {
                     if self.announced.is_some_and(|announced| announced != self.taken) {
@@ -76,7 +96,7 @@ impl Intake {
     }
 }
 
-pub(super) fn invalid(operation: &'static str, fault: &'static str) -> Error {
+fn invalid(operation: &'static str, fault: &'static str) -> Error {
     Error::new(ErrorKind::Invalid, operation).with("fault", fault)
 }
 
