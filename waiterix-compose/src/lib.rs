@@ -27,7 +27,7 @@ use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 
-use family::{Absent, Families};
+use family::Families;
 pub use selection::{Choice, Selection};
 
 /// Where the program runs.
@@ -122,15 +122,15 @@ impl Plan {
         #[cfg(feature = "local")]
         let (local, local_signer) = self.local.prepare(base, &clock);
         #[cfg(not(feature = "local"))]
-        let (local, local_signer) = (Absent, None);
+        let (local, local_signer) = (family::Absent, None);
         #[cfg(feature = "legacy")]
         let (legacy, legacy_signer) = self.legacy.prepare(base, &clock);
         #[cfg(not(feature = "legacy"))]
-        let (legacy, legacy_signer) = (Absent, None);
+        let (legacy, legacy_signer) = (family::Absent, None);
         #[cfg(feature = "aws")]
         let aws = self.aws.prepare(&clock).await;
         #[cfg(not(feature = "aws"))]
-        let aws = Absent;
+        let aws = family::Absent;
         let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
         let sessions = families.of(selection.sessions).sessions().await?;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -86,6 +85,7 @@ fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> sqlx:
 /// The pauses between two attempts to wake a server up: this long at first, twice as long each time, and never longer
 /// than this.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
 /// Opens a connection that hears notifications, within the time for it.
 pub(super) async fn listener(
     settings: &PostgresSettings,
