@@ -252,7 +252,7 @@ fn what_one_side_ends_has_ended_on_the_other() {
 
             let theirs = old.ask(None, json!({ "do": "set", "values": { "userId": "anna" } })).await;
             let other = old.ask(None, json!({ "do": "set", "values": { "userId": "bert" } })).await;
-            assert_eq!(store.sessions_of(&"anna".into()).await.unwrap(), [theirs.sid.clone()]);
+            assert_eq!(store.sessions_of(&"anna".into()).await.unwrap(), vec![theirs.sid.clone()]);
             assert_eq!(store.delete_all_of(&"anna".into()).await.unwrap(), 1);
             let cookie = theirs.set_cookie[COOKIE].to_str().unwrap();
             let read = old.ask(Some(cookie), json!({ "do": "read" })).await;
@@ -289,7 +289,7 @@ fn n19_n20_a_session_of_the_earlier_generation_is_one_of_its_user_and_keeps_its_
             let read = store.load(&theirs.sid).await.unwrap().unwrap();
             assert_eq!(read.session.user_id, Some("anna".into()));
             assert_eq!(read.session.email.as_deref(), Some("anna@example.org"));
-            assert_eq!(store.sessions_of(&"anna".into()).await.unwrap(), [theirs.sid.clone()]);
+            assert_eq!(store.sessions_of(&"anna".into()).await.unwrap(), vec![theirs.sid.clone()]);
             let shown = format!("{:?} {}", read, Value::Object(read.session.extra.clone()));
             assert!(!shown.contains(" token"), "{shown}");
             assert_eq!(read.session.extra["issuer.example.org"], values["issuer.example.org"]);

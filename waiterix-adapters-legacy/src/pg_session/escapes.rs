@@ -18,7 +18,7 @@ pub(super) fn mended(json: &str) -> Cow<'_, str> {
         at = start + 6;
         match unit {
             0xd800..=0xdbff if unit_at(json, at).is_some_and(|next| (0xdc00..=0xdfff).contains(&next)) => {
-                at += 6
+                at += 6;
             }
             0xd800..=0xdfff => {
                 mended.push_str(&json[kept..start]);
