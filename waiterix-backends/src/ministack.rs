@@ -47,5 +47,5 @@ pub(crate) fn answers(url: &Url, path: &str) -> bool {
         .set_read_timeout(Some(Duration::from_secs(2)))
         .and_then(|()| socket.write_all(request.as_bytes()))
         .and_then(|()| socket.read_exact(&mut answer));
-    asked.is_ok() && answer.starts_with(b"HTTP/1.1 ")
+    asked.is_ok() && answer.starts_with(b"HTTP/1.")
 }

@@ -43,6 +43,8 @@ enum Progress {
     Until(u64),
     /// The object is there.
     Stored(Box<Resource>),
+    /// The server knows nothing of it any more, and has stored nothing.
+    Over,
 }
 
 impl<'a> Upload<'a> {
@@ -102,7 +104,14 @@ impl<'a> Upload<'a> {
                     }
                     self.failed(ErrorKind::Unavailable, Retry::Safe, "the upload does not go on")
                 }
-                Ok(_) => {
+                Ok(Progress::Over) => {
+                    return Err(self.failed(
+                        ErrorKind::Unavailable,
+                        Retry::Safe,
+                        "the server forgot the upload",
+                    ));
+                }
+                Ok(Progress::Until(_) | Progress::Stored(_)) => {
                     return Err(self.failed(ErrorKind::Corrupt, Retry::No, "the upload is somewhere else"));
                 }
                 Err(error) => {
@@ -118,10 +127,7 @@ impl<'a> Upload<'a> {
         let ask = Ask::new(self.operation, Method::PUT, self.session.clone());
         let ask = ask.header(CONTENT_RANGE, range)?.body(bytes);
         let response = match self.link.once(&ask).await {
-            // The session is over, and nothing was stored.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(self.failed(ErrorKind::Unavailable, Retry::No, "the session is over"));
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::Over),
             answer => answer?,
         };
         if response.status() == StatusCode::PERMANENT_REDIRECT {
