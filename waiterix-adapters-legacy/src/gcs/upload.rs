@@ -97,9 +97,10 @@ impl<'a> Upload<'a> {
                     return Ok(None);
                 }
                 Ok(Progress::Until(next)) if (start..=end).contains(&next) => {
-                    let is_stuck = moves && next == place;
+                    // Bytes that were sent and did not arrive, or the end of all that was said and not heard.
+                    let is_stuck = if moves { next == place } else { next == end };
                     (place, is_known) = (next, true);
-                    if !is_stuck && !(next == end && !moves) {
+                    if !is_stuck {
                         continue;
                     }
                     self.failed(ErrorKind::Unavailable, Retry::Safe, "the upload does not go on")

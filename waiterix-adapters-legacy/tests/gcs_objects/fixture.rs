@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    pub(crate) fn open(&self, settings: &GcsSettings, signer: Option<UrlSigner>) -> GcsBlobStore {
+    pub(crate) fn open(&self, settings: &GcsSettings, signer: Option<&UrlSigner>) -> GcsBlobStore {
         GcsBlobStore::open(settings, signer, self.clock.clone()).unwrap()
     }
 
@@ -106,7 +106,7 @@ impl World {
 
     /// The same by way of a sidecar.
     pub(crate) fn sidecar_settings(&self, sidecar: &Sidecar, uploads: SignedUploads) -> GcsSettings {
-        let access = Access::Sidecar(SidecarSettings { base: sidecar.url.clone(), uploads });
+        let access = Access::Sidecar(SidecarSettings { base: Some(sidecar.url.clone()), uploads });
         GcsSettings { access, ..self.settings() }
     }
 

@@ -110,7 +110,7 @@ async fn what_cannot_be_signed_is_refused_whoever_signs() {
     let signer = UrlSigner::new(world.front.url().clone(), Secret::new("a secret"));
     let by_service = world.sidecar_settings(&sidecar, SignedUploads::Service);
     let by_sidecar = world.sidecar_settings(&sidecar, SignedUploads::Sidecar);
-    for store in [world.store(), world.open(&by_service, Some(signer)), world.open(&by_sidecar, None)] {
+    for store in [world.store(), world.open(&by_service, Some(&signer)), world.open(&by_sidecar, None)] {
         let day = Duration::from_secs(86_400);
         for ttl in [Duration::ZERO, Duration::from_millis(999), day * 7 + Duration::from_secs(1)] {
             assert_eq!(store.presign_download("k", ttl).await.unwrap_err().kind(), ErrorKind::Invalid);
