@@ -31,19 +31,12 @@ pub enum SignedUploads {
 }
 
 /// Where the sidecar is, and what it is used for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SidecarSettings {
-    /// Its address: `REPLIT_SIDECAR_URL`.
-    pub base: Url,
+    /// Its address, if it is not where the platform has it: `REPLIT_SIDECAR_URL`.
+    pub base: Option<Url>,
     /// Who signs uploads: `REPLIT_SIGNED_UPLOADS`.
     pub uploads: SignedUploads,
-}
-
-impl Default for SidecarSettings {
-    #[allow(clippy::expect_used, reason = "a constant that a test reads")]
-    fn default() -> Self {
-        Self { base: Url::parse(HOME).expect("a URL"), uploads: SignedUploads::Service }
-    }
 }
 
 impl SidecarSettings {
@@ -57,7 +50,7 @@ impl SidecarSettings {
         let mut settings = Self::default();
         if let Some(text) = base {
             match Url::parse(&text).ok().filter(is_on_this_machine) {
-                Some(url) => settings.base = url,
+                Some(url) => settings.base = Some(url),
                 // What it gives out passes over the wire in the clear.
                 None => vars
                     .problem("REPLIT_SIDECAR_URL", "must be an http URL of the machine itself, without path"),
@@ -83,7 +76,8 @@ fn is_on_this_machine(url: &Url) -> bool {
 /// The sidecar.
 #[derive(Debug)]
 pub(crate) struct Sidecar {
-    base: Url,
+    /// Scheme, host and port, without a slash at the end.
+    base: String,
 }
 
 #[derive(Deserialize)]
@@ -97,14 +91,13 @@ struct SignedUrl {
 }
 
 impl Sidecar {
-    pub(crate) const fn new(base: Url) -> Self {
-        Self { base }
+    pub(crate) fn new(settings: &SidecarSettings) -> Self {
+        let base = settings.base.as_ref().map_or(HOME, Url::as_str);
+        Self { base: base.trim_end_matches('/').to_owned() }
     }
 
-    fn at(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(path);
-        url
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
     }
 
     /// A URL that is good for a method on an object until an instant. One attempt.

@@ -332,3 +332,29 @@ pub fn detect_content_type(head: &[u8]) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_of_an_upload_are_those_that_were_signed() {
+        let headers = |text: &str| -> Vec<(String, String)> {
+            let url = Url::parse(text).unwrap();
+            let headers = upload_headers(&url).into_iter();
+            headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        let signed = "https://b.example/k?X-Amz-SignedHeaders=content-type%3Bhost%3Bif-none-match";
+        assert_eq!(headers(signed), one("if-none-match", "*"));
+        assert_eq!(headers(&signed.replace("if-none-match", "x-if-none-match")), []);
+        let signed = "https://b.example/k?X-Goog-SignedHeaders=host%3Bx-goog-if-generation-match";
+        assert_eq!(headers(signed), one("x-goog-if-generation-match", "0"));
+        let range = "https://b.example/k?X-Goog-SignedHeaders=host%3Bx-goog-content-length-range";
+        assert_eq!(headers(range), [], "nobody says which");
+        let said = format!("{range}#x-goog-content-length-range=0,1000");
+        assert_eq!(headers(&said), one("x-goog-content-length-range", "0,1000"));
+        let unsigned = "https://b.example/k?signature=x#x-goog-content-length-range=0,1000";
+        assert_eq!(headers(unsigned), []);
+    }
+}

@@ -46,16 +46,16 @@ struct File {
     #[serde(default)]
     client_email: String,
     private_key_id: Option<String>,
-    private_key: Option<Secret64>,
+    private_key: Option<Pem>,
     token_uri: Option<String>,
 }
 
 /// A key in PEM, wiped when it was read.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct Secret64(Secret);
+struct Pem(Secret);
 
-impl From<String> for Secret64 {
+impl From<String> for Pem {
     fn from(text: String) -> Self {
         Self(Secret::new(text))
     }
@@ -136,7 +136,7 @@ impl Issuer for ServiceAccount {
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.reveal()),
         ];
-        token::exchanged(client, &self.token_url, &form).await
+        token::exchanged(client, self.token_url.as_str(), &form).await
     }
 }
 

@@ -49,7 +49,7 @@ fn meaning(operation: &'static str, status: u16, reason: &str, pause: Option<Dur
         429 => (ErrorKind::Throttled, later),
         403 if THROTTLING.contains(&reason) => (ErrorKind::Throttled, later),
         401 | 403 => (ErrorKind::Denied, Retry::No),
-        404 => (ErrorKind::NotFound, Retry::No),
+        404 | 410 => (ErrorKind::NotFound, Retry::No),
         408 => (ErrorKind::Timeout, Retry::Ambiguous),
         // Another change was going on at the same time.
         409 => (ErrorKind::Conflict, Retry::Safe),
@@ -92,6 +92,7 @@ mod tests {
             (403, "forbidden", None, ErrorKind::Denied, Retry::No),
             (403, "rateLimitExceeded", None, ErrorKind::Throttled, Retry::Safe),
             (404, "notFound", None, ErrorKind::NotFound, Retry::No),
+            (410, "", None, ErrorKind::NotFound, Retry::No),
             (408, "", None, ErrorKind::Timeout, Retry::Ambiguous),
             (409, "conflict", None, ErrorKind::Conflict, Retry::Safe),
             (412, "conditionNotMet", None, ErrorKind::Conflict, Retry::No),

@@ -72,13 +72,11 @@ impl GcsBlobStore {
     ///
     /// # Errors
     /// `Invalid` for a file of credentials that cannot be read or understood, and where a folder or the signer is missing.
-    pub fn open(settings: &GcsSettings, signer: Option<UrlSigner>, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn open(settings: &GcsSettings, signer: Option<&UrlSigner>, clock: Arc<dyn Clock>) -> Result<Self> {
         const OPERATION: &str = "gcs.open";
         let own = || {
-            signer
-                .clone()
-                .map(Signing::Service)
-                .ok_or_else(|| invalid(OPERATION, "no signer of URLs was given"))
+            let own = signer.cloned().map(Signing::Service);
+            own.ok_or_else(|| invalid(OPERATION, "no signer of URLs was given"))
         };
         let client = wire::client(OPERATION, &settings.limits)?;
         let (issuer, uploads, downloads): (Option<Arc<dyn Issuer>>, _, _) = match &settings.access {
@@ -88,7 +86,7 @@ impl GcsBlobStore {
             }
             #[cfg(feature = "replit")]
             Access::Sidecar(settings) => {
-                let sidecar = Arc::new(crate::replit::Sidecar::new(settings.base.clone()));
+                let sidecar = Arc::new(crate::replit::Sidecar::new(settings));
                 let by_sidecar = Signing::Sidecar(sidecar.clone());
                 let uploads = match settings.uploads {
                     crate::replit::SignedUploads::Service => own()?,

@@ -276,7 +276,7 @@ mod tests {
             ("REPLIT_SIGNED_UPLOADS", "sidecar"),
         ]));
         assert_eq!(problems, Vec::<String>::new());
-        let base = Url::parse("http://localhost:9024").unwrap();
+        let base = Some(Url::parse("http://localhost:9024").unwrap());
         assert_eq!(
             settings.access,
             Access::Sidecar(SidecarSettings { base, uploads: SignedUploads::Sidecar })

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use url::Url;
 use waiterix_domain::{Secret, Timestamp};
 use waiterix_ports::{Clock, Error, ErrorKind, Result};
 
@@ -98,10 +97,10 @@ struct Answer {
 }
 
 /// Exchanges something for a token (RFC 6749, 7523 and 8693 alike).
-pub(crate) async fn exchanged(client: &reqwest::Client, url: &Url, form: &[(&str, &str)]) -> Result<Token> {
+pub(crate) async fn exchanged(client: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Result<Token> {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let request = client
-        .post(url.clone())
+        .post(url)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
         .body(form);
     let response = wire::sent(OPERATION, request).await.map_err(denied)?;

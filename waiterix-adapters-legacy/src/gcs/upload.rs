@@ -43,6 +43,8 @@ enum Progress {
     Until(u64),
     /// The object is there.
     Stored(Box<Resource>),
+    /// The server knows nothing of it any more, and has stored nothing.
+    Over,
 }
 
 impl<'a> Upload<'a> {
@@ -95,14 +97,22 @@ impl<'a> Upload<'a> {
                     return Ok(None);
                 }
                 Ok(Progress::Until(next)) if (start..=end).contains(&next) => {
-                    let is_stuck = moves && next == place;
+                    // Bytes that were sent and did not arrive, or the end of all that was said and not heard.
+                    let is_stuck = if moves { next == place } else { next == end };
                     (place, is_known) = (next, true);
-                    if !is_stuck && !(next == end && !moves) {
+                    if !is_stuck {
                         continue;
                     }
                     self.failed(ErrorKind::Unavailable, Retry::Safe, "the upload does not go on")
                 }
-                Ok(_) => {
+                Ok(Progress::Over) => {
+                    return Err(self.failed(
+                        ErrorKind::Unavailable,
+                        Retry::Safe,
+                        "the server forgot the upload",
+                    ));
+                }
+                Ok(Progress::Until(_) | Progress::Stored(_)) => {
                     return Err(self.failed(ErrorKind::Corrupt, Retry::No, "the upload is somewhere else"));
                 }
                 Err(error) => {
@@ -118,10 +128,7 @@ impl<'a> Upload<'a> {
         let ask = Ask::new(self.operation, Method::PUT, self.session.clone());
         let ask = ask.header(CONTENT_RANGE, range)?.body(bytes);
         let response = match self.link.once(&ask).await {
-            // The session is over, and nothing was stored.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(self.failed(ErrorKind::Unavailable, Retry::No, "the session is over"));
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Progress::Over),
             answer => answer?,
         };
         if response.status() == StatusCode::PERMANENT_REDIRECT {

@@ -31,7 +31,7 @@ mod by_sidecar {
         let sidecar = Sidecar::start(&world.front, world.clock.clone()).await;
         let settings = world.sidecar_settings(&sidecar, SignedUploads::Service);
         let urls = SignedUrls::bind().await;
-        let store: Arc<dyn BlobStore> = Arc::new(world.open(&settings, Some(urls.signer())));
+        let store: Arc<dyn BlobStore> = Arc::new(world.open(&settings, Some(&urls.signer())));
         let served = urls.serve(store.clone(), world.clock.clone());
         let fixture = Fixture::new(store).clocked(world.clock.clone());
         Some(fixture.guarded(served).guarded(sidecar).guarded(world))

@@ -1,1 +1,79 @@
-//! emulator
+//! What the emulator lets pass or gets wrong that Google does not. When one of these tests fails, the emulator has become better
+//! and a part of the front can go.
+
+use serde_json::{Value, json};
+use url::Url;
+use waiterix_backends::{Backend, given};
+
+use crate::fixture::World;
+use crate::front::{client, hidden};
+
+async fn emulator() -> Option<(World, Url)> {
+    let url = given(Backend::Gcs)?;
+    Some((World::make().await?, url))
+}
+
+fn at(emulator: &Url, world: &World, rest: &str) -> Url {
+    emulator.join(&format!("storage/v1/b/{}/o{rest}", world.bucket(0))).unwrap()
+}
+
+/// Why the front checks: the emulator asks for no token and no signature, and honours no condition.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_asks_for_no_right_and_ignores_conditions() {
+    let Some((world, emulator)) = emulator().await else { return };
+    world.plant(0, "k", "x", &json!({})).await;
+    let object = format!("/{}", hidden("k"));
+    let found = client().get(at(&emulator, &world, &object)).send().await.unwrap();
+    assert_eq!(found.status(), 200, "without a token");
+    let raw = emulator.join(&format!("{}/{}?X-Goog-Signature=00", world.bucket(0), hidden("k"))).unwrap();
+    assert_eq!(client().get(raw).send().await.unwrap().status(), 200, "with a wrong signature");
+    let mut url = at(&emulator, &world, &object);
+    url.set_query(Some("ifGenerationMatch=1"));
+    assert_eq!(client().delete(url).send().await.unwrap().status(), 200, "in another state");
+}
+
+/// Why the front makes pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_tells_everything_on_one_page() {
+    let Some((world, emulator)) = emulator().await else { return };
+    for name in ["a", "b"] {
+        world.plant(0, name, "x", &json!({})).await;
+    }
+    let mut url = at(&emulator, &world, "");
+    url.set_query(Some(&format!("maxResults=1&startOffset={}", hidden("b"))));
+    let page: Value = client().get(url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    assert!(page.get("nextPageToken").is_none());
+}
+
+/// Why the front merges metadata.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_replaces_all_metadata_by_a_change_of_one() {
+    let Some((world, emulator)) = emulator().await else { return };
+    world.plant(0, "k", "x", &json!({ "metadata": { "a": "1" } })).await;
+    let change = client()
+        .patch(at(&emulator, &world, &format!("/{}", hidden("k"))))
+        .json(&json!({ "metadata": { "b": "2" } }));
+    let changed: Value = change.send().await.unwrap().json().await.unwrap();
+    assert_eq!(changed["metadata"], json!({ "b": "2" }));
+}
+
+/// Why the front hides names: the emulator keeps objects in folders.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_takes_some_names_for_others() {
+    let Some((world, emulator)) = emulator().await else { return };
+    let put = |name: &'static str, bytes: &'static str| {
+        let url = emulator.join(&format!("upload/storage/v1/b/{}/o", world.bucket(0))).unwrap();
+        let request = client().post(url).query(&[("uploadType", "media"), ("name", name)]).body(bytes);
+        async move { assert_eq!(request.send().await.unwrap().status(), 200) }
+    };
+    put("a/b", "one").await;
+    put("a//b", "two").await;
+    let mut url = at(&emulator, &world, "/a%2Fb");
+    url.set_query(Some("alt=media"));
+    assert_eq!(client().get(url).send().await.unwrap().text().await.unwrap(), "two");
+    // The world removes hidden names only.
+    for name in ["/a%2Fb", "/a%2F%2Fb"] {
+        client().delete(at(&emulator, &world, name)).send().await.unwrap();
+    }
+}

@@ -52,20 +52,31 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// On the emulator of this run.
     pub(crate) async fn make() -> Option<Self> {
+        Some(Self::on(&given(Backend::Gcs)?).await)
+    }
+
+    /// On an emulator.
+    pub(crate) async fn on(emulator: &Url) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let emulator = given(Backend::Gcs)?;
-        let clock = clock();
+        let (emulator, clock) = (emulator.clone(), clock());
         let front = Front::start(&emulator, clock.clone()).await;
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         let names =
             ["a", "b"].map(|which| format!("waiterix-{process}-{count}-{}-{which}", clock.now().as_micros()));
-        for name in &names {
-            let made = client().post(emulator.join("storage/v1/b").unwrap()).json(&json!({ "name": name }));
+        let key_file = account::key_file(&front.token_url());
+        let world = Self { front, clock, emulator, names, key_file };
+        world.make_buckets().await;
+        world
+    }
+
+    pub(crate) async fn make_buckets(&self) {
+        for name in &self.names {
+            let made =
+                client().post(self.emulator.join("storage/v1/b").unwrap()).json(&json!({ "name": name }));
             assert!(made.send().await.unwrap().status().is_success(), "a bucket");
         }
-        let key_file = account::key_file(&front.token_url());
-        Some(Self { front, clock, emulator, names, key_file })
     }
 
     /// The first bucket has the private and the first public folder, the second the other public one.
@@ -85,7 +96,7 @@ impl World {
         }
     }
 
-    pub(crate) fn open(&self, settings: &GcsSettings, signer: Option<UrlSigner>) -> GcsBlobStore {
+    pub(crate) fn open(&self, settings: &GcsSettings, signer: Option<&UrlSigner>) -> GcsBlobStore {
         GcsBlobStore::open(settings, signer, self.clock.clone()).unwrap()
     }
 
@@ -95,7 +106,7 @@ impl World {
 
     /// The same by way of a sidecar.
     pub(crate) fn sidecar_settings(&self, sidecar: &Sidecar, uploads: SignedUploads) -> GcsSettings {
-        let access = Access::Sidecar(SidecarSettings { base: sidecar.url.clone(), uploads });
+        let access = Access::Sidecar(SidecarSettings { base: Some(sidecar.url.clone()), uploads });
         GcsSettings { access, ..self.settings() }
     }
 

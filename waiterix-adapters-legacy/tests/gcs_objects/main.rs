@@ -3,6 +3,9 @@
 //! The emulator keeps the objects. It checks no signature, asks for no token and ignores conditions, so a [`front`] stands
 //! before it that does all of it as Google does, and that can fail on purpose.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
+#![allow(clippy::result_large_err, reason = "a refusal of the front is an answer as well")]
+
 mod account;
 mod contract;
 mod emulator;

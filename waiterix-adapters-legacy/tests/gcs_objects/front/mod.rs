@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Status(u16, Option<u32>),
     /// Only 256 KiB of it are kept.
     Part,
+    /// Nothing.
+    None,
 }
 
 /// The tokens that are taken, and how many were given out.
@@ -120,6 +122,11 @@ impl Front {
     /// Something that will go wrong, in turn.
     pub(crate) fn trouble(&self, trouble: &[Trouble]) {
         self.state.trouble.lock().unwrap().extend(trouble);
+    }
+
+    /// Nothing goes wrong any more.
+    pub(crate) fn calm(&self) {
+        self.state.trouble.lock().unwrap().clear();
     }
 
     /// Method, path and query of every request so far, and forgets them.

@@ -10,6 +10,8 @@ use super::{Answer, Asked, State, hidden, json_response, refusal, shown};
 
 /// No page has more names, whatever is asked for.
 const PAGE: usize = 10;
+/// The bytes of objects are sent in pieces of this size.
+const PIECE: usize = 64 * 1024;
 /// Larger objects are copied in two steps.
 const COPIED_AT_ONCE: u64 = 1024 * 1024;
 
@@ -92,7 +94,12 @@ impl State {
                 response = response.header(header, value);
             }
         }
-        Ok(response.body(Body::from_stream(answer.bytes_stream())).unwrap())
+        // The emulator serves one connection at a time, so it must not wait for a reader who does not read.
+        let bytes = answer.bytes().await.map_err(|_| refusal(503, "backendError"))?;
+        let pieces = (0..bytes.len()).step_by(PIECE).map(move |place| {
+            Ok::<_, std::convert::Infallible>(bytes.slice(place..bytes.len().min(place + PIECE)))
+        });
+        Ok(response.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap())
     }
 
     pub(super) async fn delete(&self, bucket: &str, name: &str, asked: &Asked<'_>) -> Answer {

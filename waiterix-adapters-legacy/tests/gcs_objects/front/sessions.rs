@@ -88,8 +88,9 @@ impl State {
         let url = Url::parse(begun.headers()["location"].to_str().unwrap()).unwrap();
         let id = format!("session-{}-{}", sessions.len(), self.clock.now().as_micros());
         let generation = asked.query.get("ifGenerationMatch").cloned();
+        let host = asked.headers["host"].to_str().unwrap();
         let location =
-            format!("{}upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}", self.own);
+            format!("http://{host}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}");
         let (bucket, name) = (bucket.to_owned(), name.clone());
         sessions.insert(id, Session { bucket, name, generation, url, received: 0, stored: None });
         Ok(Response::builder().header("location", location).body(Body::empty()).unwrap())
