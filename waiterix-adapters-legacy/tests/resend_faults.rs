@@ -118,6 +118,8 @@ async fn m7_every_refusal_is_typed_and_none_is_repeated_in_vain() {
         (refuse(422, "missing_required_field"), End::Rejected),
         (refuse(422, "validation_error").saying("Invalid `to` field: desk@example.net"), End::Rejected),
         (refuse(422, "validation_error").saying("Invalid `from` field."), End::Denied("RESEND_FROM_EMAIL")),
+        (refuse(422, "validation_error").saying("Bad: Invalid `from` field."), End::Rejected),
+        (refuse(422, "invalid_from_address"), End::Denied("RESEND_FROM_EMAIL")),
         (refuse(429, "daily_quota_exceeded"), End::Later(None)),
         (refuse(429, "monthly_quota_exceeded").with("retry-after", "86400"), End::Later(Some(86_400))),
         (refuse(429, "rate_limit_exceeded").with("retry-after", "60"), End::Later(Some(60))),

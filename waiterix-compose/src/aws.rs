@@ -11,6 +11,7 @@ use waiterix_adapters_aws::sdk::{self, AwsSettings, SdkConfig};
 use waiterix_adapters_aws::ses::{SesMailer, SesSettings};
 use waiterix_app::Settings;
 use waiterix_layers::ledger::LedgeredMailer;
+use waiterix_layers::suppression::SuppressingMailer;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, SessionStore, Store};
 use waiterix_postgres::PostgresStore;
@@ -119,6 +120,7 @@ impl Family for Prepared {
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let settings = chosen(&self.plan.mailer, "mail")?;
         let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
+        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()));
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
 

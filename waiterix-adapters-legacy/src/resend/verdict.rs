@@ -59,6 +59,11 @@ impl Refusal {
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }
 
+    /// The sender, or its domain, is not one that may send.
+    fn is_about_the_sender(&self) -> bool {
+        self.name == "invalid_from_address" || self.message.trim_start().starts_with("Invalid `from` field")
+    }
+
     /// Some endpoints say this of a wrong key with the status and name of a malformed request.
     fn is_about_the_key(&self) -> bool {
         self.message.trim().trim_end_matches('.').eq_ignore_ascii_case("api key is invalid")
@@ -112,7 +117,8 @@ fn taken(answer: &Answer) -> Verdict {
 }
 
 fn forbidden(refusal: &Refusal) -> Verdict {
-    if refusal.name == "validation_error" && !refusal.is_about_the_key() {
+    let of_sender = ["validation_error", "invalid_from_address", "invalid_to_address"];
+    if of_sender.contains(&refusal.name.as_str()) && !refusal.is_about_the_key() {
         let reason = "the sender's domain is not verified, or the account may write to its owner alone: verify the domain of \
              RESEND_FROM_EMAIL at Resend";
         return Verdict::Denied { reason, by_key: false };
@@ -144,7 +150,7 @@ fn later(answer: &Answer, refusal: &Refusal) -> Verdict {
 fn malformed(refusal: &Refusal) -> Verdict {
     if refusal.is_about_the_key() {
         Verdict::Denied { reason: BAD_KEY, by_key: true }
-    } else if refusal.message.trim_start().starts_with("Invalid `from` field") {
+    } else if refusal.is_about_the_sender() {
         Verdict::Denied { reason: "the sender is refused: check RESEND_FROM_EMAIL", by_key: false }
     } else {
         Verdict::Rejected("Resend calls the request malformed")
