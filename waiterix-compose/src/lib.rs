@@ -5,11 +5,13 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+pub mod environment;
 mod family;
 #[cfg(feature = "local")]
 mod keys;
 #[cfg(feature = "local")]
 mod local;
+pub mod logging;
 mod selection;
 #[cfg(feature = "aws")]
 mod wrapping;

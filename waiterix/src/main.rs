@@ -4,8 +4,6 @@ mod banner;
 mod command;
 mod demo;
 mod doctor;
-mod environment;
-mod logging;
 #[cfg(feature = "aws")]
 mod schema;
 mod serve;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use waiterix_adapters_aws::rds::{self, RdsSettings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
+use waiterix_compose::environment::{self, complaint};
+use waiterix_compose::logging;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 use waiterix_postgres::connect::{Database, Hosting};
@@ -11,8 +13,7 @@ use waiterix_postgres::schema;
 
 use crate::banner;
 use crate::command::Schema;
-use crate::serve::{complaint, runtime};
-use crate::{environment, logging};
+use crate::serve::runtime;
 
 pub(crate) fn run(what: Schema) -> Result<(), String> {
     runtime()?.block_on(async {
