@@ -108,6 +108,22 @@ impl Cloud {
         newest().await.expect("a code")
     }
 
+    /// How many realtime connections are registered.
+    pub async fn connections(&self) -> usize {
+        let signed = format!("Credential={}/20260101/{REGION}/dynamodb/aws4_request", self.account);
+        let request = http_client().build().expect("a client").post(self.emulator.clone());
+        let request = request
+            .header("authorization", format!("AWS4-HMAC-SHA256 {signed}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "DynamoDB_20120810.Scan")
+            .body(json!({ "TableName": self.table() }).to_string());
+        let text = request.send().await.expect("an answer").text().await.expect("a body");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        // Rooms are items, too, but have no endpoint.
+        let items = answer["Items"].as_array().unwrap_or_else(|| panic!("{text}"));
+        items.iter().filter(|item| item.get("endpoint").is_some()).count()
+    }
+
     async fn sdk_config(&self) -> SdkConfig {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static(REGION))

@@ -11,6 +11,8 @@
 pub mod client;
 pub mod cloud;
 pub mod data;
+pub mod gateway;
+pub mod lambda_runtime;
 pub mod program;
 pub mod resend;
 pub mod socket;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Once;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -13,18 +13,22 @@ const BUILD: [&str; 5] = ["build", "--package", "waiterix", "--features", "aws,l
 
 /// The program, built if need be.
 pub fn binary() -> PathBuf {
-    static BUILT: Once = Once::new();
+    built("waiterix", &BUILD)
+}
+
+/// A binary of the workspace, beside this test; built by this command of cargo if it is not there. The test command
+/// builds it first, a test started alone builds it here.
+pub fn built(name: &str, build: &[&str]) -> PathBuf {
+    static BUILDING: Mutex<()> = Mutex::new(());
     let test = std::env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
-    let binary = folder.join(format!("waiterix{}", std::env::consts::EXE_SUFFIX));
-    // The test command builds it first; a test started alone builds it here.
-    BUILT.call_once(|| {
-        if !binary.exists() {
-            let cargo = option_env!("CARGO").unwrap_or("cargo");
-            let status = Command::new(cargo).args(BUILD).status();
-            assert!(status.is_ok_and(|status| status.success()), "cargo build failed: {BUILD:?}");
-        }
-    });
+    let binary = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !binary.exists() {
+        let cargo = option_env!("CARGO").unwrap_or("cargo");
+        let status = Command::new(cargo).args(build).status();
+        assert!(status.is_ok_and(|status| status.success()), "cargo build failed: {build:?}");
+    }
     binary
 }
 

@@ -57,6 +57,9 @@ pub struct Settings {
     pub trusted_proxies: u8,
     /// How object URLs are recognised.
     pub locations: Locations,
+    /// The largest body of an answer in bytes, where the transport has a limit: a larger object is fetched from its store
+    /// instead.
+    pub max_answer_bytes: Option<u64>,
 }
 
 /// The version of the service.
@@ -82,6 +85,7 @@ impl Settings {
             rate_limits: RateLimits::default(),
             trusted_proxies: 0,
             locations: Locations::default(),
+            max_answer_bytes: None,
         }
     }
 

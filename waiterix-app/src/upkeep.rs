@@ -38,6 +38,44 @@ pub struct Removed {
     pub connections: u32,
 }
 
+/// A part of upkeep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Uploads that nothing shows.
+    Uploads,
+    /// Ended sessions and one-time data.
+    Sessions,
+    /// Idempotency keys.
+    IdempotencyKeys,
+    /// Commit ids.
+    Commits,
+    /// Realtime connections.
+    Connections,
+}
+
+impl Part {
+    /// The part as a stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uploads => "uploads",
+            Self::Sessions => "sessions",
+            Self::IdempotencyKeys => "idempotency-keys",
+            Self::Commits => "commits",
+            Self::Connections => "connections",
+        }
+    }
+}
+
+/// A pass: what it removed, and which parts failed. A part that failed counts as zero, whatever it removed before.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// What was removed.
+    pub removed: Removed,
+    /// The parts that failed, in the order they were tried.
+    pub failed: Vec<(Part, Error)>,
+}
+
 impl App {
     /// One pass of upkeep. Every part is tried even when another fails; it may be run at any time, by several at once,
     /// and repeated.
@@ -45,25 +83,34 @@ impl App {
     /// # Errors
     /// The first failure, after everything was tried.
     pub async fn upkeep(&self) -> Result<Removed> {
-        let mut first_error: Option<Error> = None;
-        let mut note = |result: Result<u32>| {
+        let pass = self.upkeep_pass().await;
+        match pass.failed.into_iter().next() {
+            None => Ok(pass.removed),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    /// The same, telling of every part.
+    pub async fn upkeep_pass(&self) -> Pass {
+        let mut failed = Vec::new();
+        let mut note = |part: Part, result: Result<u32>| {
             result.unwrap_or_else(|error| {
-                first_error.get_or_insert(error);
+                failed.push((part, error));
                 0
             })
         };
         let now = self.clock.now();
         let removed = Removed {
-            uploads: note(self.remove_abandoned_uploads().await),
-            sessions: note(self.prune_sessions().await),
-            idempotency_keys: note(self.forget_idempotency_keys().await),
-            commits: note(self.forget_commits().await),
-            connections: note(self.ports.notifier.sweep(now.plus_seconds(-CONNECTIONS_AFTER_SECONDS)).await),
+            uploads: note(Part::Uploads, self.remove_abandoned_uploads().await),
+            sessions: note(Part::Sessions, self.prune_sessions().await),
+            idempotency_keys: note(Part::IdempotencyKeys, self.forget_idempotency_keys().await),
+            commits: note(Part::Commits, self.forget_commits().await),
+            connections: note(
+                Part::Connections,
+                self.ports.notifier.sweep(now.plus_seconds(-CONNECTIONS_AFTER_SECONDS)).await,
+            ),
         };
-        match first_error {
-            None => Ok(removed),
-            Some(error) => Err(error),
-        }
+        Pass { removed, failed }
     }
 
     /// The row is claimed first, so that an upload attached meanwhile is never deleted; a crash between row and object

@@ -103,6 +103,30 @@ async fn b10_unchanged_objects_and_single_ranges_are_honoured() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_into_an_answer_is_fetched_from_its_store() {
+    let limit = |bytes: usize| House::with(|settings| settings.max_answer_bytes = Some(bytes as u64));
+    let house = limit(PNG.len() - 1);
+    let ada = house.user("ada").await;
+    let (_, key) = uploaded(&house, &ada).await;
+    let path = format!("/api/objects/{key}");
+    let reply = house.get(&path).await;
+    assert_eq!(reply.status, 307);
+    assert_eq!(reply.headers["cache-control"], "private, max-age=300", "forgotten before the URL ends");
+    let elsewhere = reply.headers["location"].to_str().unwrap();
+    assert!(elsewhere.contains(&key) && elsewhere.contains("signature="), "{elsewhere}");
+    assert_eq!(get_with(&house, &path, &[("range", "bytes=0-9")]).await.status, 206, "a part fits");
+    assert_eq!(get_with(&house, &path, &[("if-none-match", "*")]).await.status, 304);
+    let secret = PutBlob::new("x".repeat(PNG.len()));
+    house.blobs.put("private/of-somebody", secret).await.unwrap();
+    assert_eq!(house.get("/api/objects/private/of-somebody").await.status, 404, "no way around permissions");
+
+    let house = limit(PNG.len());
+    let ada = house.user("ada").await;
+    let (_, key) = uploaded(&house, &ada).await;
+    assert_eq!(house.get(&format!("/api/objects/{key}")).await.status, 200);
+}
+
+#[tokio::test]
 async fn d92_a_missing_object_and_a_malformed_key_are_404_in_plain_words() {
     let house = House::new();
     for path in [

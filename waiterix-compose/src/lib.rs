@@ -5,6 +5,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+pub mod environment;
 mod family;
 #[cfg(feature = "local")]
 mod keys;
@@ -12,6 +13,7 @@ mod keys;
 mod legacy;
 #[cfg(feature = "local")]
 mod local;
+pub mod logging;
 mod selection;
 #[cfg(any(feature = "aws", feature = "legacy"))]
 mod wrapping;

@@ -7,6 +7,7 @@ mod doctor;
 mod environment;
 mod logging;
 #[cfg(any(feature = "aws", feature = "legacy"))]
+#[cfg(feature = "aws")]
 mod schema;
 mod serve;
 

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{Shared, http, upkeep};
-use waiterix_compose::{Choice, Place, Plan, Selection, Service};
+use waiterix_compose::environment::{self, complaint};
+use waiterix_compose::{Choice, Place, Plan, Selection, Service, logging};
 use waiterix_ports::vars::Vars;
 
 use crate::banner;
 use crate::command::Serve;
-use crate::{environment, logging};
 
 /// How long running requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -51,15 +51,6 @@ pub(crate) fn configured(
     let selection = select(&mut vars);
     let plan = Plan::read(&mut vars, Place::Server { data }, selection)?;
     complaint(&vars).map(|()| plan)
-}
-
-/// Every problem of the configuration, if there is one.
-pub(crate) fn complaint(vars: &Vars<'_>) -> Result<(), String> {
-    if vars.problems().is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> = vars.problems().iter().map(|problem| format!("\n  {problem}")).collect();
-    Err(format!("the configuration has problems:{}", list.concat()))
 }
 
 async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {

@@ -40,7 +40,7 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
             vec!["waiterix-adapters-legacy", "waiterix-adapters-aws"],
         ]
         .concat(),
-        "waiterix-lambda" => [inner(), vec!["waiterix-app", "waiterix-compose"]].concat(),
+        "waiterix-lambda" => [inner(), vec!["waiterix-app", "waiterix-compose", "waiterix-layers"]].concat(),
         "waiterix-tests" => [
             inner(),
             vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-layers"],

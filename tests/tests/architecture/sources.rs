@@ -73,7 +73,7 @@ fn randomness_is_drawn_in_one_place() {
 
 #[test]
 fn the_environment_is_read_in_one_place() {
-    only_in("waiterix/src/environment.rs", r"\benv::(var|vars)(_os)?\b");
+    only_in("waiterix-compose/src/environment.rs", r"\benv::(var|vars)(_os)?\b");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use axum::http::HeaderMap;
 use waiterix_domain::id::RestaurantId;
 use waiterix_domain::{Rejection, RejectionKind};
-use waiterix_ports::Role;
 use waiterix_ports::notifier::MAX_PARAMETER_CHARS;
+use waiterix_ports::{Error, ErrorKind, Role};
 
 use super::ticket;
 use crate::caller::{Caller, unauthorized};
@@ -82,6 +82,15 @@ impl App {
         };
         caller.owner_of(&request.restaurant)?;
         Ok(Role::Chef { user: caller.account.user.id, session_digest })
+    }
+}
+
+/// What a client is told when its connection cannot be registered.
+pub(super) fn not_registered(error: Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::Throttled => Rejection::new(RejectionKind::TooManyRequests, "Too many connections").into(),
+        ErrorKind::Invalid => Rejection::invalid("Invalid parameters").into(),
+        _ => error.into(),
     }
 }
 

@@ -11,14 +11,13 @@ use axum::http::request::Parts;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use waiterix_ports::notifier::MAX_MESSAGE_BYTES;
-use waiterix_ports::{Connection, ConnectionId, ErrorKind, Frame, Outlet};
+use waiterix_ports::{Connection, ConnectionId, Frame, Outlet};
 
-use super::handshake::Request;
+use super::handshake::{Request, not_registered};
 use crate::Shared;
 use crate::http::address::ClientAddress;
 use crate::http::respond::{Words, answer};
 use crate::limits::Class;
-use crate::transact::Refusal;
 
 /// How often the server pings; a peer that has not answered by the next ping is dropped.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -44,14 +43,7 @@ pub async fn handshake(app: Shared, upgrade: WebSocketUpgrade, mut parts: Parts)
         };
         // Registered before the upgrade is answered: an event published once the client sees the connection open is
         // heard, and a socket that never opens is swept because its channel closes.
-        app.ports.notifier.connect(&connection).await.map_err(|error| match error.kind() {
-            ErrorKind::Throttled => Refusal::from(waiterix_domain::Rejection::new(
-                waiterix_domain::RejectionKind::TooManyRequests,
-                "Too many connections",
-            )),
-            ErrorKind::Invalid => Refusal::from(waiterix_domain::Rejection::invalid("Invalid parameters")),
-            _ => Refusal::from(error),
-        })?;
+        app.ports.notifier.connect(&connection).await.map_err(not_registered)?;
         let id = connection.id.clone();
         let app = app.clone();
         Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use url::Url;
-use waiterix_compose::{Choice, Place, Plan, Selection, Service};
+use waiterix_compose::{Choice, Place, Plan, Selection, Service, environment, logging};
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Error, ErrorKind, Result as PortResult};
 
 use crate::banner;
 use crate::command::Doctor;
 use crate::serve::runtime;
-use crate::{environment, logging};
 use remedy::{Port, remedy};
 
 /// How long a dependency may take to answer. A database that sleeps when nobody asks wakes up within this.

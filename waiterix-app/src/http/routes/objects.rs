@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
@@ -32,6 +32,8 @@ use crate::{App, Shared};
 const PREFIX: &str = "/api/objects/";
 const CONTENT_SECURITY_POLICY: HeaderName = HeaderName::from_static("content-security-policy");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+/// How long an object can be fetched from where it is.
+const ELSEWHERE_TTL: Duration = Duration::from_secs(15 * 60);
 /// What a browser may show in place; anything else is offered as a file, because it could carry a script.
 const SHOWN_TYPES: [&str; 3] = ["audio/mpeg", "audio/webm", "video/webm"];
 
@@ -104,7 +106,7 @@ fn key_of(uri: &Uri) -> Option<String> {
 
 /// Read an object. Those below `public/` and `uploads/` are for everyone, others for their owner.
 #[utoipa::path(get, path = "/api/objects/{*path}", tag = "objects", params(("path" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 206), (status = 304), (status = 404)))]
+    responses((status = 200, content_type = "application/octet-stream"), (status = 206), (status = 304), (status = 307), (status = 404)))]
 async fn fetch(State(app): State<Shared>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     match served(&app, &uri, &headers).await {
         Ok(response) => response,
@@ -177,7 +179,20 @@ async fn read(app: &App, headers: &HeaderMap, key: &str) -> Result<Response<Body
         put_common(response.headers_mut(), key, &download.meta);
         return Ok(response);
     }
+    let size = download.range.end.saturating_sub(download.range.start);
+    if app.settings.max_answer_bytes.is_some_and(|limit| size > limit) {
+        return elsewhere(app, key).await;
+    }
     Ok(whole_or_part(key, download, partial))
+}
+
+/// The answer about an object that does not fit into one: where its store delivers it. It is forgotten before the URL ends.
+async fn elsewhere(app: &App, key: &str) -> Result<Response<Body>, Error> {
+    let url = app.ports.blobs.presign_download(key, ELSEWHERE_TTL).await?;
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT);
+    put(response.headers_mut(), LOCATION, url.as_str());
+    put(response.headers_mut(), CACHE_CONTROL, "private, max-age=300");
+    Ok(response)
 }
 
 fn out_of_range(meta: &BlobMeta) -> Response<Body> {

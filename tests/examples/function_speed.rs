@@ -1,0 +1,78 @@
+//! Measures how the function `api` starts and answers: from the start of the process to its first answer, without and with
+//! a question to the database, its memory, and the time of a call once it is warm.
+//!
+//! ```console
+//! cargo build --release -p waiterix-lambda
+//! cargo run --release -p waiterix-tests --example function_speed
+//! ```
+//!
+//! The process and the protocol are real; what the platform does before it starts a process is not part of the figures. It
+//! needs the servers of the tests (`cargo xtask up`).
+
+#![allow(clippy::print_stdout, reason = "an example prints what it measures")]
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use waiterix_tests::cloud::Cloud;
+use waiterix_tests::lambda_runtime::Function;
+
+const STARTS: usize = 20;
+const CALLS: usize = 2_000;
+
+fn request(path: &str) -> Value {
+    json!({
+        "version": "2.0", "rawPath": path, "headers": { "host": "api.example.org" },
+        "requestContext": { "stage": "$default", "http": { "method": "GET", "sourceIp": "192.0.2.7" } },
+    })
+}
+
+/// The middle of some times.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Starts the function and calls it once; answers how long it took to the answer, and the most memory it used in KiB.
+async fn cold(variables: &[(&'static str, String)], path: &str, expected: u64) -> (Duration, u64) {
+    let begun = Instant::now();
+    let function = Function::start("api", variables).await;
+    let answer = function.invoke(&request(path)).await.expect("an answer");
+    let took = begun.elapsed();
+    assert_eq!(answer["statusCode"], expected);
+    (took, function.memory_kib())
+}
+
+#[tokio::main]
+async fn main() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let variables = cloud.variables();
+    // The first start reads the file from disk.
+    cold(&variables, "/health", 200).await;
+    for (what, path, expected) in [
+        ("first answer", "/health", 200),
+        ("first answer with a question", "/api/public/restaurant/nobody", 404),
+    ] {
+        let mut times = Vec::new();
+        let mut memory = 0;
+        for _ in 0..STARTS {
+            let (took, kib) = cold(&variables, path, expected).await;
+            times.push(took);
+            memory = memory.max(kib);
+        }
+        println!("{what}: {:.1} ms, {:.1} MiB", median(times).as_secs_f64() * 1e3, memory as f64 / 1024.0);
+    }
+    let function = Function::start("api", &variables).await;
+    for (what, path) in
+        [("warm call", "/health"), ("warm call with a question", "/api/public/restaurant/nobody")]
+    {
+        let event = request(path);
+        let mut times = Vec::new();
+        for _ in 0..CALLS {
+            let begun = Instant::now();
+            function.invoke(&event).await.expect("an answer");
+            times.push(begun.elapsed());
+        }
+        println!("{what}: {:.0} µs", median(times).as_secs_f64() * 1e6);
+    }
+}

@@ -1,0 +1,363 @@
+//! The functions as the platform runs them, behind an API Gateway, on the adapters of AWS.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::put;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use url::Url;
+use waiterix_backends::proxy::{Mode, Proxy};
+use waiterix_contract::eventually;
+use waiterix_tests::client::{Client, http_client};
+use waiterix_tests::cloud::Cloud;
+use waiterix_tests::gateway::{Gateway, Payload};
+use waiterix_tests::lambda_runtime::{Fault, Function};
+use waiterix_tests::socket::{Heard, Socket};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SITE: &str = "https://app.example.org";
+/// The smallest PNG that is one.
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\0IEND\xaeB`\x82";
+
+/// An owner with a restaurant and a dish.
+struct Kitchen {
+    owner: Client,
+    restaurant: String,
+    dish: Value,
+}
+
+impl Kitchen {
+    async fn open(cloud: &Cloud, base: &Url, email: &str) -> Self {
+        let mut owner = Client::new(base);
+        owner.post("/api/auth/code", &json!({ "email": email })).await;
+        let code = cloud.code_for(email).await;
+        owner.sign_in(email, &code).await;
+        let restaurant = owner.post("/api/restaurant", &json!({ "name": "Casa" })).await;
+        let restaurant = restaurant["id"].as_str().unwrap().to_owned();
+        let dish = json!({
+            "restaurantId": restaurant, "name": "Soup", "description": "", "price": "10.00", "category": "Soups",
+        });
+        let dish = owner.post("/api/menu-items", &dish).await;
+        Self { owner, restaurant, dish }
+    }
+
+    fn chef_path(&self) -> String {
+        format!("/ws?restaurantId={}&role=chef", self.restaurant)
+    }
+
+    async fn chef(&self, gateway: &Gateway) -> Socket {
+        let headers = [("cookie", self.owner.cookie()), ("origin", SITE)];
+        Socket::open(&gateway.ws, &self.chef_path(), &headers).await.unwrap()
+    }
+
+    async fn order(&self, base: &Url) -> Value {
+        let body = json!({
+            "restaurantId": self.restaurant, "tableId": "2", "paymentMethod": "cash",
+            "items": [{ "id": self.dish["id"], "name": "Soup", "price": "10.00", "quantity": 1 }],
+            "subtotal": "10.00", "tax": "1.00", "total": "11.00",
+        });
+        Client::new(base).post("/api/orders", &body).await
+    }
+}
+
+#[tokio::test]
+async fn g130_an_order_becomes_a_row_and_an_event_on_a_real_socket_through_both_kinds_of_api() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    for (payload, email) in [(Payload::Http, "ada@example.org"), (Payload::Rest, "bob@example.org")] {
+        let gateway = Gateway::start_with(&cloud, payload, &[]).await;
+        let kitchen = Kitchen::open(&cloud, &gateway.base, email).await;
+        let mut chef = kitchen.chef(&gateway).await;
+        let order = kitchen.order(&gateway.base).await;
+        let event = chef.event().await;
+        assert_eq!(
+            (&event["type"], &event["data"]["orderId"]),
+            (&json!("new-order"), &order["id"]),
+            "{payload:?}"
+        );
+
+        // A guest follows the order, and hears its status and nothing else.
+        let id = order["id"].as_str().unwrap();
+        let path = format!("/ws?restaurantId={}&customerSessionId=tracking-{id}", kitchen.restaurant);
+        let mut guest = Socket::open(&gateway.ws, &path, &[]).await.unwrap();
+        kitchen.owner.put(&format!("/api/orders/{id}/status"), &json!({ "status": "preparing" })).await;
+        let heard =
+            json!({ "type": "order-status-changed", "data": { "orderId": id, "status": "preparing" } });
+        assert_eq!(guest.event().await, heard);
+
+        // Another process knows the order: it is in PostgreSQL.
+        let another = Gateway::start_with(&cloud, payload, &[]).await;
+        let view = Client::new(&another.base).get(&format!("/api/orders/{id}/track")).await;
+        assert_eq!(view["order"]["status"], "preparing");
+    }
+}
+
+#[tokio::test]
+async fn r1_a_chef_without_proof_is_refused_before_registration() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start(&cloud).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    let other = Kitchen::open(&cloud, &gateway.base, "bob@example.org").await;
+    let chef = kitchen.chef_path();
+    let open = async |path: &str, headers: &[(&'static str, &str)]| {
+        Socket::open(&gateway.ws, path, headers).await.map(|_| ()).unwrap_err()
+    };
+    assert_eq!(open(&chef, &[]).await, 401);
+    assert_eq!(open(&chef, &[("cookie", "connect.sid=s%3Aforged.signature")]).await, 401);
+    assert_eq!(open(&format!("{chef}&ticket=made-up"), &[]).await, 401);
+    assert_eq!(open(&chef, &[("cookie", other.owner.cookie())]).await, 403);
+    let foreign = [("cookie", kitchen.owner.cookie()), ("origin", "https://evil.example")];
+    assert_eq!(open(&chef, &foreign).await, 403);
+    assert_eq!(open("/ws?role=chef", &[("cookie", kitchen.owner.cookie())]).await, 400);
+    assert_eq!((cloud.connections().await, gateway.open_sockets()), (0, 0), "nothing was registered");
+
+    let ticket = kitchen.owner.post("/api/realtime/ticket", &json!({})).await;
+    let path = format!("{chef}&ticket={}", ticket["ticket"].as_str().unwrap());
+    let _chef = Socket::open(&gateway.ws, &path, &[]).await.unwrap();
+    assert_eq!(open(&path, &[]).await, 401, "a ticket opens one connection");
+    assert_eq!(cloud.connections().await, 1);
+}
+
+#[tokio::test]
+async fn pings_are_answered_goodbyes_are_heard_and_logging_out_closes() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start(&cloud).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    let path = format!("/ws?restaurantId={}&customerSessionId=somebody", kitchen.restaurant);
+    let mut guest = Socket::open(&gateway.ws, &path, &[]).await.unwrap();
+    for nonsense in ["{", "7", "\"ping\"", "{\"type\":\"shout\"}"] {
+        guest.say(nonsense).await;
+    }
+    assert_eq!(guest.everything().await, Vec::<Value>::new(), "a ping is answered, nonsense is not");
+    drop(guest);
+    eventually(PATIENCE, "who left is forgotten", async || cloud.connections().await == 0).await;
+
+    let mut chef = kitchen.chef(&gateway).await;
+    kitchen.owner.post("/api/logout", &json!({})).await;
+    assert!(matches!(chef.next().await, Heard::Closed(_)));
+    eventually(PATIENCE, "who logged out is forgotten", async || cloud.connections().await == 0).await;
+}
+
+#[tokio::test]
+async fn pictures_go_to_the_bucket_and_come_back_through_the_api_whatever_their_size() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start_with(&cloud, Payload::Rest, &[]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    // Larger than what the platform takes as an answer.
+    let large: Vec<u8> = PNG.iter().copied().chain(std::iter::repeat_n(7, 6 * 1024 * 1024)).collect();
+    for picture in [PNG.to_vec(), large] {
+        let asked = json!({ "contentType": "image/png", "size": picture.len() });
+        let upload = kitchen.owner.post("/api/objects/upload", &asked).await;
+        let url = upload["uploadURL"].as_str().unwrap();
+        let client = http_client().build().unwrap();
+        let put = client.put(url).header("content-type", "image/png").header("if-none-match", "*");
+        let sent = put.body(picture.clone()).send().await.unwrap();
+        assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+        let path = format!("/api/menu-items/{}/image", kitchen.dish["id"].as_str().unwrap());
+        kitchen.owner.put(&path, &json!({ "imageUrl": url })).await;
+        let menu = Client::new(&gateway.base)
+            .get(&format!("/api/menu-items?restaurantId={}", kitchen.restaurant))
+            .await;
+        let shown = menu[0]["imageUrl"].as_str().unwrap();
+        // The client follows a redirect, as a browser does for a picture.
+        let served = Client::new(&gateway.base).send(Method::GET, shown, None).await;
+        assert_eq!(served.status(), 200);
+        assert_eq!(served.headers()["content-type"], "image/png");
+        assert!(served.bytes().await.unwrap() == picture, "{} bytes", picture.len());
+    }
+}
+
+#[tokio::test]
+async fn without_redis_guests_order_and_owners_and_chefs_get_503_but_are_not_logged_out() {
+    let Some(mut cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start(&cloud).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    cloud.redis().kill();
+    kitchen.order(&gateway.base).await;
+    let response = kitchen.owner.send(Method::GET, "/api/orders", None).await;
+    assert_eq!(response.status(), 503);
+    assert!(!response.headers().contains_key("set-cookie"), "a cookie must survive an outage");
+    let headers = [("cookie", kitchen.owner.cookie()), ("origin", SITE)];
+    let refused = Socket::open(&gateway.ws, &kitchen.chef_path(), &headers).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused, 503);
+}
+
+/// A path whose answer, 404, takes a question to the database.
+const UNKNOWN: &str = "/api/public/restaurant/nobody";
+
+/// A request to an HTTP API as its event.
+fn request(path: &str) -> Value {
+    json!({
+        "version": "2.0", "rawPath": path, "headers": { "host": "api.example.org", "origin": SITE },
+        "requestContext": { "stage": "$default", "http": { "method": "GET", "sourceIp": "192.0.2.7" } },
+    })
+}
+
+fn status(answer: &Result<Value, Fault>) -> &Value {
+    &answer.as_ref().expect("an answer")["statusCode"]
+}
+
+/// A proxy in front of the database, and the variable that leads through it.
+async fn through_a_proxy(cloud: &Cloud) -> (Proxy, (&'static str, String)) {
+    let (name, url) = cloud.variables().into_iter().find(|(name, _)| *name == "DATABASE_URL").unwrap();
+    let url = Url::parse(&url).unwrap();
+    let proxy = Proxy::to(&url).await.unwrap();
+    let through = proxy.url(&url).to_string();
+    (proxy, (name, through))
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_is_answered_with_503_before_the_platform_ends_the_function() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let (proxy, database) = through_a_proxy(&cloud).await;
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[database]).await;
+    let asked = request(UNKNOWN);
+    let first = gateway.api().invoke(&asked).await;
+    assert_eq!(status(&first), 404, "{first:?}");
+    proxy.set(Mode::Hold);
+    let begun = Instant::now();
+    let limit = Duration::from_secs(3);
+    let answer = gateway.api().invoke_within(limit, &asked).await;
+    assert_eq!(status(&answer), 503, "{answer:?}");
+    assert!(begun.elapsed() < limit);
+    let answer = answer.unwrap();
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, json!({ "message": "The request took too long" }));
+    assert_eq!(answer["headers"]["access-control-allow-origin"], SITE);
+    proxy.set(Mode::Pass);
+    proxy.cut();
+    let after = gateway.api().invoke(&asked).await;
+    assert_eq!(status(&after), 404, "the same process goes on: {after:?}");
+}
+
+#[tokio::test]
+async fn a_function_that_was_frozen_while_its_connections_died_answers_the_next_request() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let (proxy, database) = through_a_proxy(&cloud).await;
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[database]).await;
+    let event = request(UNKNOWN);
+    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+    gateway.api().freeze();
+    proxy.cut();
+    gateway.api().thaw();
+    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+}
+
+#[tokio::test]
+async fn fact19_a_process_that_may_take_several_requests_does_not_let_one_hold_up_another() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let (proxy, database) = through_a_proxy(&cloud).await;
+    let several = ("AWS_LAMBDA_MAX_CONCURRENCY", "2".to_owned());
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[database, several]).await;
+    let slow = request(UNKNOWN);
+    proxy.set(Mode::Hold);
+    let (slow, quick) = tokio::join!(gateway.api().invoke_within(Duration::from_secs(4), &slow), async {
+        let answer = gateway.api().invoke(&request("/health")).await;
+        (answer, Instant::now())
+    });
+    assert_eq!(status(&quick.0), 200);
+    assert_eq!(status(&slow), 503);
+    assert!(
+        quick.1.elapsed() > Duration::from_secs(1),
+        "the quick one was answered long before the slow one"
+    );
+}
+
+#[tokio::test]
+async fn the_scheduled_function_tidies_up_and_says_which_part_could_not() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start(&cloud).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    let _chef = kitchen.chef(&gateway).await;
+    let relay = Function::start("relay", gateway.variables()).await;
+    let scheduled = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
+    let report = relay.invoke(&scheduled).await.unwrap();
+    assert_eq!(report["removed"]["connections"], 0, "who is there stays: {report}");
+    assert_eq!(cloud.connections().await, 1);
+    let mut variables = gateway.variables().to_vec();
+    variables.retain(|(name, _)| *name != "WEBSOCKET_CONNECTIONS_TABLE");
+    variables.push(("WEBSOCKET_CONNECTIONS_TABLE", "no-such-table".to_owned()));
+    let relay = Function::start("relay", &variables).await;
+    let answer = relay.invoke(&scheduled).await;
+    let Err(Fault::Failed { kind, message }) = answer else { panic!("{answer:?}") };
+    assert_eq!(kind, "UpkeepFailed");
+    let report: Value = serde_json::from_str(&message).unwrap();
+    let failed: Vec<_> =
+        report["failed"].as_array().unwrap().iter().map(|part| part["part"].clone()).collect();
+    assert_eq!(failed, ["connections"], "{report}");
+}
+
+/// The suppression list of SES, which the emulator does not have: the addresses put on it, and whether the function may put any.
+#[derive(Debug, Default)]
+struct SuppressionList {
+    addresses: Mutex<Vec<String>>,
+    is_closed: AtomicBool,
+}
+
+impl SuppressionList {
+    async fn start() -> (Arc<Self>, String) {
+        let list = Arc::new(Self::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes =
+            Router::new().route("/v2/email/suppression/addresses", put(Self::take)).with_state(list.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        (list, url)
+    }
+
+    async fn take(State(list): State<Arc<Self>>, body: String) -> (StatusCode, &'static str) {
+        if list.is_closed.load(Ordering::SeqCst) {
+            return (StatusCode::FORBIDDEN, r#"{"__type":"AccessDeniedException","message":"not yours"}"#);
+        }
+        let asked: Value = serde_json::from_str(&body).unwrap();
+        list.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
+        (StatusCode::OK, "{}")
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_bounce_come_onto_the_suppression_list_of_ses() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let (list, url) = SuppressionList::start().await;
+    let mut variables = cloud.variables();
+    variables.push(("AWS_ENDPOINT_URL_SESV2", url));
+    let function = Function::start("mail-events", &variables).await;
+    let bounce = |address: &str| {
+        let said = json!({ "eventType": "Bounce", "bounce": {
+            "bounceType": "Permanent", "bouncedRecipients": [{ "emailAddress": address }] } });
+        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "MessageId": "1", "Message": said.to_string() } }] })
+    };
+    function.invoke(&bounce("gone@example.org")).await.unwrap();
+    assert_eq!(*list.addresses.lock().unwrap(), ["gone@example.org"]);
+    list.is_closed.store(true, Ordering::SeqCst);
+    let answer = function.invoke(&bounce("later@example.org")).await;
+    let Err(Fault::Failed { kind, message }) = answer else { panic!("{answer:?}") };
+    assert_eq!(kind, "NotSuppressed");
+    assert!(!message.contains("later@example.org"), "{message}");
+}
+
+#[tokio::test]
+async fn a_function_that_is_not_configured_says_everything_that_is_missing_and_does_not_start() {
+    for name in ["api", "websocket", "relay", "mail-events"] {
+        let secret = ("SESSION_SECRET", "hunter2".to_owned());
+        let (status, log) = Function::start_in_vain(name, &[secret]).await;
+        assert!(!status.success(), "{name}");
+        for missing in
+            ["AWS_REGION", "AWS_S3_BUCKET", "DATABASE_URL", "FRONTEND_URL", "REDIS_HOST", "SES_FROM_EMAIL"]
+        {
+            assert!(log.contains(missing), "{name}: {missing} in {log}");
+        }
+        assert!(!log.contains("hunter2"), "{log}");
+    }
+    let (status, log) = Function::start_in_vain("api", &[("WAITERIX_BLOBS", "local".to_owned())]).await;
+    assert!(!status.success() && log.contains("local"), "{log}");
+}
