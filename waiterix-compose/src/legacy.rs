@@ -116,7 +116,7 @@ impl Family for Prepared {
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the folders of objects")?;
-        let store = GcsBlobStore::open(settings, self.signer.clone(), self.clock.clone());
+        let store = GcsBlobStore::open(settings, self.signer.as_ref(), self.clock.clone());
         let store = store.map_err(|error| said("the objects", &error))?;
         Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>))
     }

@@ -4,10 +4,7 @@ mod banner;
 mod command;
 mod demo;
 mod doctor;
-mod environment;
-mod logging;
 #[cfg(any(feature = "aws", feature = "legacy"))]
-#[cfg(feature = "aws")]
 mod schema;
 mod serve;
 

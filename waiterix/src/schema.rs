@@ -8,9 +8,8 @@ use waiterix_adapters_aws::rds::{self, RdsSettings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
 #[cfg(feature = "legacy")]
 use waiterix_adapters_legacy::neon::{self, NeonSettings};
-use waiterix_compose::{Choice, Selection};
 use waiterix_compose::environment::{self, complaint};
-use waiterix_compose::logging;
+use waiterix_compose::{Choice, Selection, logging};
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 use waiterix_postgres::connect::{Database, Hosting};
@@ -18,9 +17,6 @@ use waiterix_postgres::schema;
 
 use crate::banner;
 use crate::command::{Schema, Side};
-use crate::serve::{complaint, runtime};
-use crate::{environment, logging};
-use crate::command::Schema;
 use crate::serve::runtime;
 
 pub(crate) fn run(what: Schema) -> Result<(), String> {
