@@ -4,13 +4,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 use waiterix_backends::{Backend, given};
 use waiterix_contract::eventually;
 use waiterix_postgres::testing::Scratch;
 
 use crate::client::{Client, code_in, http_client};
+use crate::cloud::Cloud;
+use crate::gateway::{Gateway, Payload};
 use crate::program::Program;
 use crate::resend::{self, Resend};
 use crate::socket::Socket;
@@ -35,15 +37,15 @@ pub struct Stage {
     pub base: Url,
     origin: String,
     inbox: Inbox,
-    _running: Running,
+    running: Running,
 }
 
 /// What must go on while the stage stands, in the order in which it ends.
 #[derive(Debug)]
 struct Running {
-    _program: Program,
-    _data: tempfile::TempDir,
+    _program: Option<(Program, tempfile::TempDir)>,
     _database: Option<Scratch>,
+    cloud: Option<(Gateway, Cloud)>,
 }
 
 /// Where its mail arrives.
@@ -53,6 +55,8 @@ enum Inbox {
     Folder(PathBuf),
     /// At the provider of old.
     Resend(Resend),
+    /// At SES.
+    Ses,
 }
 
 impl Stage {
@@ -67,7 +71,12 @@ impl Stage {
         let inbox = Inbox::Folder(data.path().join("mail"));
         let base = program.base.clone();
         let origin = base.origin().ascii_serialization();
-        Self { base, origin, inbox, _running: Running { _program: program, _data: data, _database: None } }
+        Self {
+            base,
+            origin,
+            inbox,
+            running: Running { _program: Some((program, data)), _database: None, cloud: None },
+        }
     }
 
     /// The providers of old: PostgreSQL for rows, sessions and events between processes, Google Cloud Storage, Resend.
@@ -108,8 +117,37 @@ impl Stage {
             base: program.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Resend(resend),
-            _running: Running { _program: program, _data: data, _database: Some(database) },
+            running: Running { _program: Some((program, data)), _database: Some(database), cloud: None },
         })
+    }
+
+    /// Amazon Web Services: the functions behind an API Gateway, on RDS, S3, SES, ElastiCache and DynamoDB. Nothing where a
+    /// server is missing.
+    ///
+    /// # Panics
+    /// When a server that is there does not do it.
+    pub async fn aws() -> Option<Self> {
+        let cloud = Cloud::prepare().await?;
+        let more = [("SUPPORT_EMAIL", SUPPORT.to_owned()), ("AI_WAITER_AVAILABLE", "true".to_owned())];
+        let gateway = Gateway::start_with(&cloud, Payload::Http, &more).await;
+        Some(Self {
+            base: gateway.base.clone(),
+            origin: SITE.to_owned(),
+            inbox: Inbox::Ses,
+            running: Running { _program: None, _database: None, cloud: Some((gateway, cloud)) },
+        })
+    }
+
+    /// What is not looked at by the emulator of SES: where answers go. The adapter's own tests do.
+    #[must_use]
+    pub const fn shows_reply_to(&self) -> bool {
+        !matches!(self.inbox, Inbox::Ses)
+    }
+
+    /// Whether the server chooses the code with which it closes a connection; a gateway does not let it.
+    #[must_use]
+    pub const fn chooses_close_codes(&self) -> bool {
+        self.running.cloud.is_none()
     }
 
     /// Somebody who has not signed in.
@@ -135,6 +173,10 @@ impl Stage {
         match &self.inbox {
             Inbox::Folder(folder) => letters_in(folder, address),
             Inbox::Resend(resend) => resend.letters_to(address),
+            Inbox::Ses => {
+                let Some((_, cloud)) = &self.running.cloud else { return Vec::new() };
+                cloud.mails_to(address).await.iter().filter_map(letter_of).collect()
+            }
         }
     }
 
@@ -157,6 +199,17 @@ impl Stage {
 const SITE: &str = "https://app.example.org";
 /// Where support requests go.
 pub const SUPPORT: &str = "support@waiterix.example";
+
+/// A mail as the emulator of SES keeps it.
+fn letter_of(mail: &Value) -> Option<Letter> {
+    let part = |name: &str| mail[name].as_str().map(str::to_owned);
+    Some(Letter {
+        subject: part("Subject")?,
+        reply_to: None,
+        text: part("BodyText")?,
+        html: part("BodyHtml")?,
+    })
+}
 
 /// The mails to an address in a folder of files that are named in the order of their arrival.
 fn letters_in(folder: &Path, address: &str) -> Vec<Letter> {
