@@ -1,5 +1,6 @@
 //! Neon's computing sleeps when nobody asks, and wakes up when somebody does.
 
+#![cfg(feature = "neon")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod kept_log;

@@ -1,5 +1,6 @@
 //! PostgreSQL, Redis and the in-memory model do the same on random steps.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod pg_session_tables;

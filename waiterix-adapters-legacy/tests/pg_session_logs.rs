@@ -1,5 +1,6 @@
 //! What the log says of sessions: nothing that opens one, and nothing about whose it is.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
 mod kept_log;

@@ -1,5 +1,6 @@
 //! The old server's own libraries on the same table at the same time: what either writes, the other reads, uses and ends.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod pg_session_tables;
