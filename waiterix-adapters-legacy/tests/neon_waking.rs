@@ -144,6 +144,15 @@ fn a_database_that_does_not_wake_up_is_unavailable_in_time() {
         let text = error.to_string();
         assert!(text.contains("57P03") && text.contains(&format!("attempts={}", sleeper.calls())), "{text}");
         assert!(sleeper.calls() > 2);
+        // One that takes the call and says nothing is given all the time there is, and no more.
+        let proxy = Proxy::to(&server).await.unwrap();
+        proxy.set(Mode::Hold);
+        let store = self::store(&proxy.url(&server), |settings| settings.postgres.connect_timeout = limit);
+        let begin = Instant::now();
+        let error = store.check().await.unwrap_err();
+        assert!((limit..limit * 4).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("attempts=1"), "{error}");
     });
 }
 
