@@ -1,6 +1,7 @@
 //! Rows in Neon against the contract. The server is a plain PostgreSQL behind a pooler in transaction mode, which is what Neon's
 //! pooled hosts are; what Neon adds is in the other tests of Neon.
 
+#![cfg(feature = "neon")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a fixture that cannot be made must fail")]
 
 use std::collections::BTreeMap;

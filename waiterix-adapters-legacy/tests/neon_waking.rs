@@ -1,7 +1,9 @@
 //! Neon's computing sleeps when nobody asks, and wakes up when somebody does.
 
+#![cfg(feature = "neon")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
+mod kept_log;
 mod neon_sleeper;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, ErrorKind, Retry, Store as _, SystemClock};
 use waiterix_postgres::connect::Hosting;
 
+use crate::kept_log::Log;
 use crate::neon_sleeper::Sleeper;
 
 const STARTING: (&str, &str) = ("57P03", "the database system is starting up");
@@ -141,6 +144,15 @@ fn a_database_that_does_not_wake_up_is_unavailable_in_time() {
         let text = error.to_string();
         assert!(text.contains("57P03") && text.contains(&format!("attempts={}", sleeper.calls())), "{text}");
         assert!(sleeper.calls() > 2);
+        // One that takes the call and says nothing is given all the time there is, and no more.
+        let proxy = Proxy::to(&server).await.unwrap();
+        proxy.set(Mode::Hold);
+        let store = self::store(&proxy.url(&server), |settings| settings.postgres.connect_timeout = limit);
+        let begin = Instant::now();
+        let error = store.check().await.unwrap_err();
+        assert!((limit..limit * 4).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("attempts=1"), "{error}");
     });
 }
 
@@ -171,4 +183,20 @@ fn only_a_server_that_may_sleep_is_woken_up() {
         let error = awake.check().await.unwrap_err();
         assert_eq!((error.kind(), sleeper.calls()), (ErrorKind::Unavailable, 1), "{error}");
     });
+}
+
+#[tokio::test]
+async fn waking_up_is_told_in_the_log_and_the_password_is_not() {
+    let Some(server) = given(Backend::Postgres) else { return };
+    let sleeper = Sleeper::before(&server, 2, STARTING.0, STARTING.1).await;
+    let log = Log::default();
+    {
+        let _caught = log.catch(tracing::Level::INFO);
+        store(&sleeper.url, |_| {}).check().await.unwrap();
+    }
+    let text = log.text();
+    assert_eq!(text.lines().count(), 2, "once when it begins and once when it ends: {text}");
+    assert!(text.contains("it is being woken up") && text.contains("57P03"), "{text}");
+    assert!(text.contains("the database has woken up attempts=3"), "{text}");
+    assert!(!text.contains(&format!(":{}@", server.password().unwrap_or("none"))), "{text}");
 }

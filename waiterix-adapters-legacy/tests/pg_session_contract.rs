@@ -1,6 +1,7 @@
 //! Sessions in PostgreSQL against the contract: in the table of the migrations, in the one that the session library makes, and
 //! through a pooler.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod pg_session_tables;

@@ -1,5 +1,6 @@
 //! Bad networks and dying servers. An outage is never an absence: nobody is logged out by one.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod pg_session_tables;

@@ -1,7 +1,9 @@
 //! The old server's own libraries on the same table at the same time: what either writes, the other reads, uses and ends.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
+mod pg_session_redis;
 mod pg_session_tables;
 
 use std::path::Path;
@@ -310,6 +312,34 @@ fn n19_n20_a_session_of_the_earlier_generation_is_one_of_its_user_and_keeps_its_
             let (sess, _) = row(&scratch.url(), &theirs.sid).await;
             assert_eq!(sess["passport"], json!({}));
         }
+    });
+}
+
+/// What a move of sessions does, in both directions.
+#[test]
+fn n19_a_session_goes_to_redis_without_its_tokens_and_comes_back_as_one_the_old_server_reads() {
+    waiterix_contract::run(|| async {
+        let Some((_scratch, store, old)) = both(Made::ByMigration).await else { return };
+        let Some((_server, redis)) = pg_session_redis::store() else { return };
+        let theirs = old.ask(None, json!({ "do": "regenerate", "values": passport("anna") })).await;
+        let read = store.load(&theirs.sid).await.unwrap().unwrap().session;
+        redis.create(&read).await.unwrap();
+        let there = redis.load(&theirs.sid).await.unwrap().unwrap().session;
+        assert!(!Value::Object(there.extra.clone()).to_string().contains(" token"), "{:?}", there.extra);
+        assert_eq!(
+            (&there.user_id, &there.email),
+            (&Some("anna".into()), &Some("anna@example.org".to_owned()))
+        );
+        assert_eq!(redis.sessions_of(&"anna".into()).await.unwrap(), vec![theirs.sid.clone()]);
+        let (before, after) = (read.expires_at.as_millis(), there.expires_at.as_millis());
+        assert_eq!(before, after, "copying never lengthens a session");
+
+        assert!(store.delete(&theirs.sid).await.unwrap());
+        store.create(&there).await.unwrap();
+        let cookie = theirs.set_cookie[COOKIE].to_str().unwrap();
+        let again = old.ask(Some(cookie), json!({ "do": "read" })).await;
+        assert_eq!(again.sid, theirs.sid, "the same cookie");
+        assert_eq!(again.session["passport"]["user"]["claims"]["sub"], "anna");
     });
 }
 

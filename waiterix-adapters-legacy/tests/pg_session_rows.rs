@@ -1,5 +1,6 @@
 //! What is in the rows, and what only this store can get wrong.
 
+#![cfg(feature = "pg-session")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod pg_session_tables;

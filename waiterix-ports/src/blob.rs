@@ -226,7 +226,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Copies an object with everything known about it.
     ///
     /// - **B50** Bytes, type, cache control, owner and visibility are equal; the source stays; never more visible.
-    /// - **B51** A missing source is `NotFound`; the target stays as it was.
+    /// - **B51** A missing source is `NotFound`; the target stays as it was. A malformed target is `Invalid`, whatever the
+    ///   source.
     ///
     /// # Errors
     /// `NotFound`, `Invalid`, and as [`BlobStore::put`].

@@ -30,8 +30,8 @@ struct Target<'a> {
 
 impl S3BlobStore {
     pub(super) async fn duplicate(&self, from: &str, to: &str) -> Result<()> {
-        let mut found = self.look(OPERATION, from).await?;
         check_key(OPERATION, to)?;
+        let mut found = self.look(OPERATION, from).await?;
         if from == to {
             // S3 refuses a copy onto itself that changes nothing.
             return Ok(());

@@ -31,10 +31,10 @@ struct Step {
 
 impl Shared {
     pub(super) async fn duplicate(&self, from: &str, to: &str) -> Result<()> {
+        check_key(OPERATION, to)?;
         let mut tries = TRIES;
         loop {
             let found = self.look(OPERATION, from).await?;
-            check_key(OPERATION, to)?;
             let target = self.layout.places(to).into_iter().next();
             let target = target.ok_or_else(|| invalid(OPERATION, "no folder for this key"))?;
             if from == to {

@@ -18,9 +18,8 @@ impl NeonSettings {
     /// the like) is taken for the old one.
     #[must_use]
     pub fn read(vars: &mut Vars<'_>, hosting: Hosting) -> Self {
-        const LEGACY: &str = "LEGACY_DATABASE_URL";
-        let mut postgres = match vars.secret(LEGACY) {
-            Some(url) => PostgresSettings::from_url(vars, LEGACY, &url, hosting),
+        let mut postgres = match vars.secret("LEGACY_DATABASE_URL") {
+            Some(url) => PostgresSettings::from_url(vars, "LEGACY_DATABASE_URL", &url, hosting),
             None => PostgresSettings::read(vars, hosting, Credential::Password),
         };
         postgres.may_sleep = true;

@@ -11,5 +11,19 @@ mod settings;
 mod store;
 mod temp;
 
+use std::sync::Arc;
+
+use waiterix_ports::{Clock, Result};
+
 pub use settings::{PgSessionSettings, SameSite};
 pub use store::PgSessionStore;
+
+/// A store of the sessions in the database that the settings name, with connections of its own. Connects when it is used.
+/// Where rows are in the same database, [`PgSessionStore::new`] lets both share their connections.
+///
+/// # Errors
+/// Those of [`crate::neon::database`].
+pub fn open(settings: &PgSessionSettings, clock: &Arc<dyn Clock>) -> Result<PgSessionStore> {
+    let database = crate::neon::database(&settings.database, clock)?;
+    Ok(PgSessionStore::new(database, clock.clone(), settings.same_site))
+}

@@ -260,15 +260,16 @@ impl PgSessionStore {
         rows.first().map(|row| found(row, 0, 1, operation)?.ok_or_else(|| corrupt(operation))).transpose()
     }
 
-    /// The sessions in rows that really are this user's and can be understood.
-    fn ids_of(rows: &[PgRow], user: &UserId, operation: &'static str) -> Result<Vec<SessionId>> {
+    /// The ids of the rows that are right.
+    fn ids(
+        rows: &[PgRow],
+        operation: &'static str,
+        is_right: impl Fn(&SessionId, &Found) -> bool,
+    ) -> Result<Vec<SessionId>> {
         let mut ids = Vec::new();
         for row in rows {
             let id = SessionId::new(text(row, 0, operation)?);
-            let session = found(row, 1, 2, operation)?.and_then(|found| found.session(&id));
-            if is_session_id(id.reveal())
-                && session.is_some_and(|session| session.user_id.as_ref() == Some(user))
-            {
+            if found(row, 1, 2, operation)?.is_some_and(|found| is_right(&id, &found)) {
                 ids.push(id);
             }
         }
@@ -364,7 +365,10 @@ impl SessionStore for PgSessionStore {
             }
             rows => rows.map_err(error_of)?,
         };
-        Self::ids_of(&rows, user, OPERATION)
+        Self::ids(&rows, OPERATION, |id, found| {
+            let session = found.session(id).filter(|_| is_session_id(id.reveal()));
+            session.is_some_and(|session| session.user_id.as_ref() == Some(user))
+        })
     }
 
     async fn delete_all_of(&self, user: &UserId) -> Result<u32> {
@@ -376,7 +380,8 @@ impl SessionStore for PgSessionStore {
         match statement::write(&self.database, DELETE_OF_USER, &arguments, OPERATION).await {
             Err(refusal) if is_unreadable(&refusal) => {
                 let rows = self.read(OPERATION, PERHAPS_OF_USER, &arguments).await?;
-                let ids = Self::ids_of(&rows, user, OPERATION)?;
+                // Whatever else is wrong with it: what the old server would take for the user's has to go.
+                let ids = Self::ids(&rows, OPERATION, |_, found| found.user() == Ok(Some(user.clone())))?;
                 let these: Vec<&str> = ids.iter().map(SessionId::reveal).collect();
                 let arguments = [Argument::Texts(&these), self.this_second()];
                 live(&self.write(OPERATION, DELETE_THESE, &arguments).await?, OPERATION)

@@ -164,8 +164,8 @@ impl BlobStore for MemoryBlobStore {
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        let mut object = self.object(from, "blob.copy")?;
         check_key(to, "blob.copy")?;
+        let mut object = self.object(from, "blob.copy")?;
         object.meta.modified_at = self.this_second();
         self.objects().insert(to.to_owned(), object);
         Ok(())

@@ -81,6 +81,7 @@ pub async fn b51_a_missing_source_leaves_the_target(fixture: Fresh) {
         refused(fixture.port.copy(&key, "to").await, ErrorKind::NotFound, &format!("key {key:.40?}"));
         refused(fixture.port.copy(&key, "new").await, ErrorKind::NotFound, &format!("key {key:.40?}"));
     }
+    refused(fixture.port.copy("absent", "../escape").await, ErrorKind::Invalid, "malformed target");
     assert_eq!(fixture.port.head("to").await.unwrap(), target);
     assert_eq!(bytes_of(&fixture, "to").await.unwrap(), b"bytes");
     assert_eq!(keys_with(&fixture, "", 100).await, ["to"]);
