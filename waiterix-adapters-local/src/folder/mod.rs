@@ -293,10 +293,10 @@ impl BlobStore for FolderBlobStore {
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
         const OPERATION: &str = "folder.copy";
+        check_key(OPERATION, to)?;
         if !is_key(from) {
             return Err(Error::new(ErrorKind::NotFound, OPERATION));
         }
-        check_key(OPERATION, to)?;
         let (store, from, to) = (self.clone(), from.to_owned(), to.to_owned());
         uninterrupted(OPERATION, async move {
             let freed = store.index.copy(&from, &to, store.now_to_the_second()).await?;

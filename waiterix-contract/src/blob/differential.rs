@@ -107,7 +107,6 @@ impl Known {
 }
 
 /// A put that can be made for each store anew.
-#[derive(Debug)]
 struct Wanted {
     body: Bytes,
     size: Option<u64>,
@@ -124,6 +123,13 @@ enum Mode {
     Overwrite,
     Create,
     IfMatch(Etags),
+}
+
+impl Debug for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (length, mode) = (self.body.len(), &self.mode);
+        write!(f, "{length} bytes said to be {:?} of at most {}, {mode:?}", self.size, self.max_size)
+    }
 }
 
 impl Wanted {
@@ -192,15 +198,23 @@ impl Run<'_> {
             }
         };
         let dice = &mut self.dice;
+        // Which of two reasons to refuse is told, is up to each store: one looks at the object first, another at the body.
+        let is_wrong = matches!(mode, Mode::Overwrite) && dice.random_ratio(1, 6);
+        let (size, max_size) = match (is_wrong, dice.random_bool(0.5)) {
+            (true, true) => (Some(length + 1), length + 1),
+            (true, false) => (None, length - 1),
+            (false, true) => (Some(length), length),
+            (false, false) => (None, length),
+        };
         Wanted {
             body: Bytes::from(body),
-            size: [None, Some(length), Some(length), Some(length + 1)][dice.random_range(0..4)],
+            size,
             content_type: [None, None, Some("image/png"), Some("audio/mpeg")][dice.random_range(0..4)],
             cache_control: [None, Some("public, max-age=604800")][dice.random_range(0..2)],
             owner: [None, Some("anna"), Some("ä {b}")][dice.random_range(0..3)],
             visibility: [Visibility::Private, Visibility::Public][dice.random_range(0..2)],
             mode,
-            max_size: if dice.random_ratio(1, 12) { length - 1 } else { length },
+            max_size,
         }
     }
 
