@@ -63,7 +63,7 @@ impl Scene {
         let list = Arc::new(MemorySessionStore::new(clock.clone()));
         let other = Arc::new(MemorySessionStore::new(clock.clone()));
         let ledger = if is_ledger_shared { list.clone() } else { other };
-        let ses = Arc::new(SuppressingMailer::new(ses, list.clone()));
+        let ses = Arc::new(SuppressingMailer::new(ses, list.clone()).with_list_of_provider());
         let ses = LedgeredMailer::new(ses, list.clone(), clock.clone());
         let resend = Arc::new(SuppressingMailer::new(resend, list));
         let resend = LedgeredMailer::new(resend, ledger, clock);
