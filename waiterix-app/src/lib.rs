@@ -20,10 +20,10 @@ pub mod upkeep;
 
 use std::sync::Arc;
 
-use http::mail_events::MailEvents;
 use http::web_client::WebClient;
 use tokio::sync::Semaphore;
 use waiterix_domain::Env;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, Reads, SessionStore, Store};
 

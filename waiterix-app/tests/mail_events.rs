@@ -8,13 +8,13 @@ mod down;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request};
+use axum::http::Request;
 use common::{House, Reply, message};
 use down::Down;
 use serde_json::json;
-use waiterix_app::http::mail_events::{MailEvents, NotBelieved};
 use waiterix_app::{App, Ports, http};
 use waiterix_domain::Timestamp;
+use waiterix_ports::mailer::{MailEvents, NotBelieved};
 use waiterix_ports::{Clock as _, Mailer as _};
 
 const PATH: &str = "/api/webhooks/resend";
@@ -27,12 +27,12 @@ struct Believer;
 impl MailEvents for Believer {
     fn to_suppress(
         &self,
-        headers: &HeaderMap,
+        headers: &[(&str, &str)],
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<String>, NotBelieved> {
-        if headers.get("x-proof").is_none_or(|proof| proof != proof_of(body, now).as_str()) {
-            return Err(NotBelieved("no proof".to_owned()));
+        if !headers.contains(&("x-proof", &proof_of(body, now))) {
+            return Err(NotBelieved { fault: "no proof" });
         }
         Ok(std::str::from_utf8(body).ok().filter(|text| !text.is_empty()).map(str::to_owned))
     }

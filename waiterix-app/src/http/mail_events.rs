@@ -3,8 +3,6 @@
 //! The route is for a provider alone and is not part of the API document. Its caller proves itself by a signature over the
 //! body as it came, so it stands outside of what reads bodies for the other routes.
 
-use std::fmt;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -12,7 +10,6 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::post;
 use serde_json::json;
-use waiterix_domain::Timestamp;
 use waiterix_ports::ErrorKind;
 
 use super::body::too_large;
@@ -21,24 +18,6 @@ use crate::Shared;
 
 /// The largest event in bytes; those of Resend have a few thousand.
 const MAX_EVENT_BYTES: usize = 256 * 1024;
-
-/// Reads events of a provider. Pure: it asks nobody.
-pub trait MailEvents: fmt::Debug + Send + Sync + 'static {
-    /// The address that should get no mail any more because of an event, if any.
-    ///
-    /// # Errors
-    /// [`NotBelieved`] when the request is not the provider's, not of now, or no event.
-    fn to_suppress(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<Option<String>, NotBelieved>;
-}
-
-/// A request that does not prove to be an event. Holds why, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotBelieved(pub String);
 
 pub(super) fn router() -> Router<Shared> {
     Router::new().route("/api/webhooks/resend", post(told)).method_not_allowed_fallback(super::unknown_route)
@@ -50,11 +29,13 @@ async fn told(State(app): State<Shared>, headers: HeaderMap, body: Body) -> Resp
         return json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }));
     };
     let Ok(body) = to_bytes(body, MAX_EVENT_BYTES).await else { return too_large() };
+    let headers: Vec<(&str, &str)> =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
     let address = match events.to_suppress(&headers, &body, app.clock.now()) {
         Ok(Some(address)) => address,
         Ok(None) => return StatusCode::NO_CONTENT.into_response(),
-        Err(NotBelieved(why)) => {
-            tracing::warn!(why, "an event of mail is not believed");
+        Err(error) => {
+            tracing::warn!(%error, "an event of mail is not believed");
             return json_response(StatusCode::UNAUTHORIZED, &json!({ "message": "Unauthorized" }));
         }
     };

@@ -4,7 +4,7 @@ pub mod address;
 pub mod body;
 mod demo_pictures;
 pub mod guard;
-pub mod mail_events;
+mod mail_events;
 pub mod respond;
 pub mod routes;
 pub mod shapes;
