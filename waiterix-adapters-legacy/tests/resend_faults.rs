@@ -5,10 +5,13 @@
 
 mod resend_scripted;
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resend_scripted::{FROM, Refusal, ScriptedResend};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -16,6 +19,7 @@ use url::Url;
 use waiterix_adapters_legacy::resend::{ResendMailer, ResendSettings, ResendTime};
 use waiterix_adapters_local::memory::MemorySessionStore;
 use waiterix_backends::proxy::{Mode, Proxy};
+use waiterix_backends::tls::Authority;
 use waiterix_contract::{ManualClock, eventually};
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
@@ -344,6 +348,42 @@ async fn without_a_connection_the_mail_was_certainly_not_taken() {
     }
     trials.join_all().await;
     hangs_up.abort();
+}
+
+/// A server with a certificate of an authority that nobody trusts; answers how many bytes it was told.
+fn distrusted() -> (String, std::thread::JoinHandle<usize>) {
+    let identity = Authority::new().unwrap().identity(&["127.0.0.1"]).unwrap();
+    let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let config = Arc::new(config);
+    let told = std::thread::spawn(move || {
+        // One sending makes as many connections as attempts.
+        let read = (0..4).map(|_| {
+            let (socket, _) = listener.accept().unwrap();
+            let session = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut said = Vec::new();
+            // The client hangs up, which is an error here.
+            let _ = rustls::StreamOwned::new(session, socket).read_to_end(&mut said);
+            said.len()
+        });
+        read.sum()
+    });
+    (url, told)
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_that_nobody_trusts_gets_neither_key_nor_mail() {
+    let (url, told) = distrusted();
+    let server = ScriptedResend::start().await;
+    let mailer = bare(server.settings_at(&Url::parse(&url).unwrap()));
+    let error = mailer.send(&mail("support/1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe), "{error}");
+    assert_eq!(tokio::task::spawn_blocking(|| told.join().unwrap()).await.unwrap(), 0);
 }
 
 #[tokio::test]
