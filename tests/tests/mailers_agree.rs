@@ -1,12 +1,13 @@
 //! One mail, two providers: what arrives through SES and through Resend is the same, and so is what each says of whatever may
 //! become of a mail; and of the two, over one ledger and one suppression list, one sends. SES is MiniStack and what it says
-//! it sent; Resend is a scripted server.
+//! it sent; Resend is a scripted server; ledger and list are in Redis.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
 #[path = "../../waiterix-adapters-legacy/tests/resend_scripted/mod.rs"]
 mod resend_scripted;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,14 +17,16 @@ use aws_credential_types::Credentials;
 use resend_scripted::{Refusal, ScriptedResend};
 use serde_json::{Value, json};
 use url::Url;
+use waiterix_adapters_aws::elasticache::{RedisSessionStore, RedisSettings};
 use waiterix_adapters_aws::ses::{SesMailer, SesSettings};
 use waiterix_adapters_legacy::resend::ResendMailer;
 use waiterix_adapters_local::memory::MemorySessionStore;
-use waiterix_backends::{Backend, given};
+use waiterix_backends::{Backend, Running, given, redis};
 use waiterix_contract::mailer::Received;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
-use waiterix_ports::{Mail, MailId, MailKind, Mailer, Outcome};
+use waiterix_ports::vars::Vars;
+use waiterix_ports::{Mail, MailId, MailKind, Mailer, Outcome, SessionStore};
 use waiterix_tests::client::http_client;
 
 const REGION: &str = "us-east-1";
@@ -37,11 +40,14 @@ struct Scene {
     ses: LedgeredMailer,
     server: ScriptedResend,
     resend: LedgeredMailer,
+    _redis: Running,
 }
 
 impl Scene {
     async fn set(is_ledger_shared: bool) -> Option<Self> {
-        let emulator = given(Backend::Aws)?;
+        let (emulator, _) = (given(Backend::Aws)?, given(Backend::Redis)?);
+        // One of its own: ledgers of other tests know mails of the same ids.
+        let redis = redis::start(&redis::Options::default()).unwrap();
         let account = format!("{:012}", RandomState::new().hash_one("account") % 1_000_000_000_000);
         let from = format!("waiterix@{account}.example");
         let signed = format!("AWS4-HMAC-SHA256 Credential={account}/20260101/{REGION}/ses/aws4_request");
@@ -60,14 +66,19 @@ impl Scene {
         let resend = Arc::new(ResendMailer::open(server.settings(), server.clock.clone()).unwrap());
 
         let clock = server.clock.clone();
-        let list = Arc::new(MemorySessionStore::new(clock.clone()));
-        let other = Arc::new(MemorySessionStore::new(clock.clone()));
+        let place = [
+            ("REDIS_HOST".to_owned(), redis.url().host_str().unwrap().to_owned()),
+            ("REDIS_PORT".to_owned(), redis.url().port().unwrap().to_string()),
+        ];
+        let settings = RedisSettings::read(&mut Vars::new(&BTreeMap::from(place)));
+        let list: Arc<dyn SessionStore> = Arc::new(RedisSessionStore::new(&settings, clock.clone()).unwrap());
+        let other: Arc<dyn SessionStore> = Arc::new(MemorySessionStore::new(clock.clone()));
         let ledger = if is_ledger_shared { list.clone() } else { other };
-        let ses = Arc::new(SuppressingMailer::new(ses, list.clone()));
+        let ses = Arc::new(SuppressingMailer::new(ses, list.clone()).with_list_of_provider());
         let ses = LedgeredMailer::new(ses, list.clone(), clock.clone());
         let resend = Arc::new(SuppressingMailer::new(resend, list));
         let resend = LedgeredMailer::new(resend, ledger, clock);
-        Some(Self { emulator, account, ses, server, resend })
+        Some(Self { emulator, account, ses, server, resend, _redis: redis })
     }
 
     /// What SES delivered, in the order of the subjects and texts. The emulator does not keep where answers go.

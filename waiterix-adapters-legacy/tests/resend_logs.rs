@@ -132,7 +132,7 @@ async fn m13_the_log_names_mails_by_ids_and_digests_and_holds_neither_address_no
         "is on the suppression list",
         "RESEND_WEBHOOK_SECRET is not set",
         "the domain of RESEND_FROM_EMAIL is not verified",
-        "has no other",
+        "hands out no other",
     ] {
         assert!(text.contains(said), "{said} is missing in {text}");
     }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use http::web_client::WebClient;
 use tokio::sync::Semaphore;
 use waiterix_domain::Env;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, Reads, SessionStore, Store};
 
@@ -62,6 +63,8 @@ pub struct App {
     pub signed_objects: Option<UrlSigner>,
     /// The built web client, when this process serves it too.
     pub web_client: Option<WebClient>,
+    /// Reads what the provider of mail tells, when it tells anything.
+    pub mail_events: Option<Arc<dyn MailEvents>>,
     /// Rate limits by address.
     pub limits: Limits,
     /// How many password hashes may be computed at once: each takes a core for a long moment.
@@ -85,6 +88,7 @@ impl App {
             identity,
             signed_objects: None,
             web_client: None,
+            mail_events: None,
             limits,
             hashing: Semaphore::new(2),
         }
@@ -101,6 +105,13 @@ impl App {
     #[must_use]
     pub fn with_web_client(mut self, client: WebClient) -> Self {
         self.web_client = Some(client);
+        self
+    }
+
+    /// Hears what the provider of mail tells of bounces and complaints.
+    #[must_use]
+    pub fn with_mail_events(mut self, events: Arc<dyn MailEvents>) -> Self {
+        self.mail_events = Some(events);
         self
     }
 

@@ -120,7 +120,7 @@ impl Family for Prepared {
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let settings = chosen(&self.plan.mailer, "mail")?;
         let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
-        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()));
+        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider());
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
 

@@ -11,8 +11,8 @@
 //! - Without the list nothing is sent: a list that is down means `Unavailable`.
 //! - An entry that cannot be understood was written for a reason, so it counts.
 //!
-//! A provider with a list of its own keeps it up to date: this layer tells it what was set, and believes it as well.
-//! Decision 23 has the alternatives.
+//! A provider's own list, where it can be asked and set, is kept up to date ([`SuppressingMailer::with_list_of_provider`]): it
+//! is told what was set, and believed as well. Decision 23 has the alternatives.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,11 +33,12 @@ const CLEARED: Duration = Duration::from_secs(1);
 /// A mailer that consults the service's own suppression list first (**M4**, **M10**, **M11**).
 ///
 /// It stands inside of a [`LedgeredMailer`](crate::ledger::LedgeredMailer): a mail that was suppressed was not sent, and may
-/// be when the address is off the list. The mailer inside may have no list at all; then its operations about it answer
-/// `Unsupported`, which is no failure here.
+/// be when the address is off the list.
 pub struct SuppressingMailer {
     inner: Arc<dyn Mailer>,
     list: Arc<dyn SessionStore>,
+    /// Whether the mailer inside has a list that can be asked and set.
+    has_list_of_provider: bool,
 }
 
 impl fmt::Debug for SuppressingMailer {
@@ -47,10 +48,16 @@ impl fmt::Debug for SuppressingMailer {
 }
 
 impl SuppressingMailer {
-    /// A list in front of a mailer, kept in a session store.
+    /// A list in front of a mailer that has none, kept in a session store.
     #[must_use]
     pub fn new(inner: Arc<dyn Mailer>, list: Arc<dyn SessionStore>) -> Self {
-        Self { inner, list }
+        Self { inner, list, has_list_of_provider: false }
+    }
+
+    /// Says that the mailer has a list as well: it is told what is set, and what is on it counts.
+    #[must_use]
+    pub fn with_list_of_provider(self) -> Self {
+        Self { has_list_of_provider: true, ..self }
     }
 
     /// Whether an address is on the list of the service.
@@ -66,12 +73,9 @@ impl SuppressingMailer {
         }
     }
 
-    /// Tells the mailer's own list, if it has one.
+    /// Tells the provider's list, if there is one.
     async fn tell(&self, address: &str, suppressed: bool) -> Result<()> {
-        match self.inner.set_suppressed(address, suppressed).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-            answer => answer,
-        }
+        if self.has_list_of_provider { self.inner.set_suppressed(address, suppressed).await } else { Ok(()) }
     }
 
     async fn write(&self, address: &str, suppressed: bool) -> Result<()> {
@@ -138,13 +142,7 @@ impl Mailer for SuppressingMailer {
         let listed = self.is_listed(address).await.map_err(|error| {
             Error::new(ErrorKind::Unavailable, "suppression.get").retry(Retry::Safe).because(error)
         })?;
-        if listed {
-            return Ok(true);
-        }
-        match self.inner.is_suppressed(address).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),
-            answer => answer,
-        }
+        Ok(listed || (self.has_list_of_provider && self.inner.is_suppressed(address).await?))
     }
 
     /// Proves the mailer and the list.

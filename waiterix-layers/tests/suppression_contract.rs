@@ -30,11 +30,15 @@ impl Inbox for Sent {
     }
 }
 
-fn around(inner: Arc<dyn Mailer>, memory: Arc<MemoryMailer>) -> MailFixture {
+/// A mailer over sessions with the ledger around it, and the memory it sends to.
+fn around(
+    suppressing: impl FnOnce(Arc<MemorySessionStore>) -> SuppressingMailer,
+    memory: Arc<MemoryMailer>,
+) -> MailFixture {
     let clock = Arc::new(ManualClock::default());
     let sessions = Arc::new(MemorySessionStore::new(clock.clone()));
-    let suppressing = Arc::new(SuppressingMailer::new(inner, sessions.clone()));
-    let mailer: Arc<dyn Mailer> = Arc::new(LedgeredMailer::new(suppressing, sessions, clock.clone()));
+    let inner = Arc::new(suppressing(sessions.clone()));
+    let mailer: Arc<dyn Mailer> = Arc::new(LedgeredMailer::new(inner, sessions, clock.clone()));
     MailFixture::new(Fixture::new(mailer).clocked(clock), Arc::new(Sent(memory)))
 }
 
@@ -44,7 +48,8 @@ mod over_memory {
     #[allow(clippy::unused_async, reason = "the suite awaits its fixtures")]
     async fn fresh() -> MailFixture {
         let memory = Arc::new(MemoryMailer::new());
-        around(memory.clone(), memory)
+        let inner = memory.clone();
+        around(|list| SuppressingMailer::new(inner, list).with_list_of_provider(), memory)
     }
 
     waiterix_contract::mailer_contract!("suppression list over memory", fresh);
@@ -76,7 +81,8 @@ mod over_none {
     #[allow(clippy::unused_async, reason = "the suite awaits its fixtures")]
     async fn fresh() -> MailFixture {
         let memory = Arc::new(MemoryMailer::new());
-        around(Arc::new(Listless(memory.clone())), memory)
+        let inner = Arc::new(Listless(memory.clone()));
+        around(|list| SuppressingMailer::new(inner, list), memory)
     }
 
     waiterix_contract::mailer_contract!("suppression list over a mailer without one", fresh);

@@ -77,13 +77,10 @@ fn down() -> Error {
     Error::new(ErrorKind::Unavailable, "session.temp")
 }
 
-/// A provider that has no list of its own and must be asked to send this often.
+/// A provider that has no list of its own, so that nobody may ask for it, and must be asked to send this often.
 fn listless(sendings: usize) -> MockProvider {
     let mut provider = MockProvider::new();
     provider.expect_send().times(sendings).returning(|_| Ok(accepted()));
-    let unsupported = || Error::new(ErrorKind::Unsupported, "mailer.set_suppressed");
-    provider.expect_set_suppressed().returning(move |_, _| Err(unsupported()));
-    provider.expect_is_suppressed().returning(move |_| Err(unsupported()));
     provider
 }
 
@@ -129,7 +126,7 @@ async fn an_entry_that_cannot_be_written_is_an_error_and_may_be_written_again() 
 #[tokio::test]
 async fn m10_both_providers_know_what_was_learnt_from_one() {
     let (_, list) = shared();
-    let ses = SuppressingMailer::new(Arc::new(MemoryMailer::new()), list.clone());
+    let ses = SuppressingMailer::new(Arc::new(MemoryMailer::new()), list.clone()).with_list_of_provider();
     let resend = SuppressingMailer::new(Arc::new(listless(1)), list);
     resend.set_suppressed(GUEST, true).await.unwrap();
     for mailer in [&ses, &resend] {
@@ -144,7 +141,7 @@ async fn m10_both_providers_know_what_was_learnt_from_one() {
 #[tokio::test]
 async fn a_providers_own_list_is_told_and_believed() {
     let memory = Arc::new(MemoryMailer::new());
-    let mailer = SuppressingMailer::new(memory.clone(), shared().1);
+    let mailer = SuppressingMailer::new(memory.clone(), shared().1).with_list_of_provider();
     mailer.set_suppressed(GUEST, true).await.unwrap();
     assert!(memory.is_suppressed(GUEST).await.unwrap());
     mailer.set_suppressed(GUEST, false).await.unwrap();
@@ -159,6 +156,15 @@ async fn a_providers_own_list_is_told_and_believed() {
 }
 
 #[tokio::test]
+async fn a_providers_list_that_does_not_answer_is_an_error() {
+    let mut provider = MockProvider::new();
+    provider.expect_is_suppressed().times(1).returning(|_| Err(down()));
+    let mailer = SuppressingMailer::new(Arc::new(provider), shared().1).with_list_of_provider();
+    assert_eq!(mailer.is_suppressed(GUEST).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(!mailer.is_suppressed("nobody").await.unwrap(), "that is no address");
+}
+
+#[tokio::test]
 async fn when_one_of_two_lists_cannot_be_written_the_address_stays_suppressed() {
     let failing = || {
         let mut provider = MockProvider::new();
@@ -167,10 +173,10 @@ async fn when_one_of_two_lists_cannot_be_written_the_address_stays_suppressed() 
         provider
     };
     let (_, list) = shared();
-    let mailer = SuppressingMailer::new(Arc::new(failing()), list.clone());
+    let mailer = SuppressingMailer::new(Arc::new(failing()), list.clone()).with_list_of_provider();
     assert!(mailer.set_suppressed(GUEST, true).await.is_err());
     assert_eq!(mailer.send(&mail(GUEST)).await.unwrap(), Outcome::Suppressed);
-    let mailer = SuppressingMailer::new(Arc::new(failing()), list);
+    let mailer = SuppressingMailer::new(Arc::new(failing()), list).with_list_of_provider();
     assert!(mailer.set_suppressed(GUEST, false).await.is_err());
     assert_eq!(mailer.send(&mail(GUEST)).await.unwrap(), Outcome::Suppressed);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Host;
+use waiterix_domain::Timestamp;
 
 use crate::Result;
 
@@ -152,6 +153,29 @@ pub trait Mailer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`, `Denied`.
     async fn check(&self) -> Result<()>;
+}
+
+/// Reads what a provider tells of mail it took, in requests to the service. Pure: it asks nobody.
+pub trait MailEvents: fmt::Debug + Send + Sync + 'static {
+    /// The address that should get no mail any more because of an event, if any: it bounced for good, or complained.
+    /// `headers` are the names and values of the request, `body` its bytes as they came, since they are signed.
+    ///
+    /// # Errors
+    /// [`NotBelieved`] when the request is not the provider's, not of now, or no event.
+    fn to_suppress(
+        &self,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<String>, NotBelieved>;
+}
+
+/// A request that does not prove to be an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct NotBelieved {
+    /// Why, for the log.
+    pub fault: &'static str,
 }
 
 /// The largest mail, both parts and subject together, in bytes.

@@ -11,6 +11,9 @@ use waiterix_ports::mailer::MailId;
 /// The most bytes of an answer that are read; those of Resend have a few hundred.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
+/// The longest time to come back after that is believed: no quota is for longer.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(31 * 86_400);
+
 /// How far a request got that was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -125,6 +128,6 @@ fn how_far(error: &reqwest::Error) -> Failure {
 
 /// When to come back, which Resend says in seconds.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }

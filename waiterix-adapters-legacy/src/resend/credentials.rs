@@ -103,7 +103,7 @@ impl Keeper {
                 is_another
             }
             Err(error) => {
-                tracing::warn!(%error, "Resend refuses the key, and the connector has no other");
+                tracing::warn!(%error, "Resend refuses the key, and the connector hands out no other");
                 false
             }
         }

@@ -4,11 +4,9 @@
 //! use waiterix_adapters_legacy::resend::webhook::{Event, WebhookVerifier};
 //! use waiterix_domain::{Secret, Timestamp};
 //!
-//! /// What is to be suppressed after a request to the webhook; `None`: the request is not Resend's.
-//! fn to_suppress(headers: &reqwest::header::HeaderMap, body: &[u8], now: Timestamp) -> Option<Option<String>> {
+//! fn told(headers: &[(&str, &str)], body: &[u8], now: Timestamp) -> Option<Event> {
 //!     let verifier = WebhookVerifier::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))?;
-//!     let event: Event = verifier.verify(headers, body, now).ok()?;
-//!     Some(event.to_suppress().map(str::to_owned))
+//!     verifier.verify(headers, body, now).ok()
 //! }
 //! ```
 
@@ -17,12 +15,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::Sha256;
 use waiterix_domain::{Secret, Timestamp};
-use waiterix_ports::mailer::is_address;
+use waiterix_ports::mailer::{MailEvents, NotBelieved, is_address};
 
 /// How far the time of an event may be from now, in seconds, so that what was overheard cannot be sent again for ever.
 pub const TOLERANCE_SECONDS: i64 = 5 * 60;
@@ -89,22 +86,15 @@ impl Event {
     }
 }
 
-/// Why a request is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookFault {
-    /// `svix-id`, `svix-timestamp` or `svix-signature` is missing or malformed.
-    #[error("a header of the signature is missing or malformed")]
-    Header,
-    /// It was signed too long ago, or in the future.
-    #[error("the signature is not of now")]
-    Time,
-    /// No signature is by the secret.
-    #[error("no signature is right")]
-    Signature,
-    /// It is Resend's, and is no event.
-    #[error("the body is no event")]
-    Body,
-}
+/// `svix-id`, `svix-timestamp` or `svix-signature` is missing, there twice, or malformed.
+pub const BAD_HEADER: NotBelieved =
+    NotBelieved { fault: "a header of the signature is missing or malformed" };
+/// It was signed too long ago, or in the future.
+pub const NOT_OF_NOW: NotBelieved = NotBelieved { fault: "the signature is not of now" };
+/// No signature is by the secret.
+pub const BAD_SIGNATURE: NotBelieved = NotBelieved { fault: "no signature is right" };
+/// It is Resend's, and is no event.
+pub const NO_EVENT: NotBelieved = NotBelieved { fault: "the body is no event" };
 
 /// Whether a secret is one of a webhook.
 pub(super) fn is_webhook_secret(secret: &Secret) -> bool {
@@ -124,18 +114,25 @@ impl WebhookVerifier {
     /// time. A request that is sent again within the tolerance is believed again: what an event asks for may be done twice.
     ///
     /// # Errors
-    /// A [`WebhookFault`] when it is not of Resend, not of now, or no event.
-    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, WebhookFault> {
+    /// [`BAD_HEADER`], [`NOT_OF_NOW`], [`BAD_SIGNATURE`] or [`NO_EVENT`].
+    pub fn verify(
+        &self,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Event, NotBelieved> {
         let header = |name: &str| {
-            let mut values = headers.get_all(name).iter();
-            let value = values.next().and_then(|value| value.to_str().ok()).ok_or(WebhookFault::Header)?;
-            if values.next().is_none() { Ok(value) } else { Err(WebhookFault::Header) }
+            let mut values = headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => Ok(*value),
+                _ => Err(BAD_HEADER),
+            }
         };
         let (id, time, signatures) =
             (header("svix-id")?, header("svix-timestamp")?, header("svix-signature")?);
-        let seconds: i64 = time.parse().map_err(|_| WebhookFault::Header)?;
+        let seconds: i64 = time.parse().map_err(|_| BAD_HEADER)?;
         if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.unsigned_abs() {
-            return Err(WebhookFault::Time);
+            return Err(NOT_OF_NOW);
         }
         let mut mac = self.mac.clone();
         for part in [id.as_bytes(), b".", time.as_bytes(), b".", body] {
@@ -147,10 +144,21 @@ impl WebhookVerifier {
             signature.is_some_and(|signature| mac.clone().verify_slice(&signature).is_ok())
         });
         if !is_right {
-            return Err(WebhookFault::Signature);
+            return Err(BAD_SIGNATURE);
         }
-        let message: Message = serde_json::from_slice(body).map_err(|_| WebhookFault::Body)?;
+        let message: Message = serde_json::from_slice(body).map_err(|_| NO_EVENT)?;
         Ok(message.event())
+    }
+}
+
+impl MailEvents for WebhookVerifier {
+    fn to_suppress(
+        &self,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<String>, NotBelieved> {
+        Ok(self.verify(headers, body, now)?.to_suppress().map(str::to_owned))
     }
 }
 

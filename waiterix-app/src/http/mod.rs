@@ -4,6 +4,7 @@ pub mod address;
 pub mod body;
 mod demo_pictures;
 pub mod guard;
+mod mail_events;
 pub mod respond;
 pub mod routes;
 pub mod shapes;
@@ -37,6 +38,7 @@ pub fn service(app: Shared) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
         .layer(from_fn(body::read))
+        .merge(mail_events::router())
         .layer(from_fn(guard::in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), guard::same_origin))
