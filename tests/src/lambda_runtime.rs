@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -19,6 +19,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use waiterix_ports::{Clock as _, SystemClock};
 
 use crate::program::built;
 
@@ -150,11 +151,15 @@ impl Function {
     pub async fn invoke_within(&self, timeout: Duration, event: &Value) -> Result<Value, Fault> {
         let number = self.platform.count.fetch_add(1, Ordering::SeqCst);
         let id = format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id());
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + timeout;
+        let now_ms = u128::try_from(SystemClock.now().as_millis()).expect("after 1970");
         let (answer, answered) = oneshot::channel();
         self.platform.running().insert(id.clone(), answer);
         let polls = *self.platform.polls.borrow();
-        let call = Invocation { id: id.clone(), event: event.to_string(), deadline_ms: deadline.as_millis() };
+        let call = Invocation {
+            id: id.clone(),
+            event: event.to_string(),
+            deadline_ms: now_ms + timeout.as_millis(),
+        };
         assert!(self.platform.calls.send(call).is_ok(), "the platform is there");
         match tokio::time::timeout(timeout, answered).await {
             Ok(answer) => answer.expect("an answer"),

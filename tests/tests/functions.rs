@@ -308,18 +308,22 @@ impl SuppressionList {
         let list = Arc::new(Self::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes =
-            Router::new().route("/v2/email/suppression/addresses", put(Self::take)).with_state(list.clone());
+        let routes = Router::new()
+            .route(
+                "/v2/email/suppression/addresses",
+                put(async |State(list): State<Arc<Self>>, body: String| list.take(&body)),
+            )
+            .with_state(list.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         (list, url)
     }
 
-    async fn take(State(list): State<Arc<Self>>, body: String) -> (StatusCode, &'static str) {
-        if list.is_closed.load(Ordering::SeqCst) {
+    fn take(&self, body: &str) -> (StatusCode, &'static str) {
+        if self.is_closed.load(Ordering::SeqCst) {
             return (StatusCode::FORBIDDEN, r#"{"__type":"AccessDeniedException","message":"not yours"}"#);
         }
-        let asked: Value = serde_json::from_str(&body).unwrap();
-        list.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
+        let asked: Value = serde_json::from_str(body).unwrap();
+        self.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
         (StatusCode::OK, "{}")
     }
 }
