@@ -5,6 +5,7 @@
 //! anew, refuses answers that are too large, and may freeze it in between.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +69,11 @@ pub struct Function {
     variables: Vec<(String, String)>,
     platform: Arc<Platform>,
     process: Mutex<Child>,
+    log: Log,
 }
+
+/// What the processes of a function wrote to their log.
+type Log = Arc<Mutex<String>>;
 
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,8 +101,9 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut all = environment(name, &runtime_api);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let process = Mutex::new(spawn(name, &all).await);
-        let function = Self { name, variables: all, platform, process };
+        let log = Log::default();
+        let process = Mutex::new(spawn(name, &all, &log).await);
+        let function = Self { name, variables: all, platform, process, log };
         function.until_ready(0).await;
         function
     }
@@ -179,7 +185,13 @@ impl Function {
             process.kill().expect("killed");
             process.wait().expect("ended");
         }
-        *self.process() = spawn(self.name, &self.variables).await;
+        *self.process() = spawn(self.name, &self.variables, &self.log).await;
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Stops all of the process, as the platform does between calls.
@@ -234,11 +246,21 @@ fn environment(name: &str, runtime_api: &str) -> Vec<(String, String)> {
 }
 
 /// Starts the process; it inherits nothing of the environment of the tests. Building it may take its time.
-async fn spawn(name: &'static str, variables: &[(String, String)]) -> Child {
+async fn spawn(name: &'static str, variables: &[(String, String)], log: &Log) -> Child {
     let binary = tokio::task::spawn_blocking(move || built(name, &BUILD)).await.expect("built");
     let mut command = Command::new(binary);
     command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).spawn().expect("the function starts")
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the function starts");
+    let (lines, log) = (BufReader::new(child.stderr.take().expect("its log")).lines(), log.clone());
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            eprintln!("{line}");
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    child
 }
 
 impl Platform {
