@@ -280,15 +280,33 @@ async fn a_request_that_hangs_is_answered_with_503_before_the_platform_ends_the_
 
 #[tokio::test]
 async fn a_function_that_was_frozen_while_its_connections_died_answers_the_next_request() {
+    let Some(mut cloud) = Cloud::prepare().await else { return };
+    let (database, url) = through_a_proxy(&cloud).await;
+    let redis = cloud.redis().url().clone();
+    let sessions = Proxy::to(&redis).await.unwrap();
+    let port = ("REDIS_PORT", sessions.url(&redis).port().unwrap().to_string());
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[url, port]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    assert!(database.accepted() > 0 && sessions.accepted() > 0, "both are reached through the proxies");
+    for _ in 0..2 {
+        gateway.api().freeze();
+        database.cut();
+        sessions.cut();
+        gateway.api().thaw();
+        let user = kitchen.owner.get("/api/auth/user").await;
+        assert_eq!(user["email"], "ada@example.org");
+    }
+}
+
+#[tokio::test]
+async fn the_platform_of_these_tests_ends_a_function_whose_time_is_over_and_starts_it_anew() {
     let Some(cloud) = Cloud::prepare().await else { return };
-    let (proxy, database) = through_a_proxy(&cloud).await;
-    let gateway = Gateway::start_with(&cloud, Payload::Http, &[database]).await;
-    let event = request(UNKNOWN);
-    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+    let gateway = Gateway::start(&cloud).await;
+    assert_eq!(status(&gateway.api().invoke(&request("/health")).await), 200);
     gateway.api().freeze();
-    proxy.cut();
-    gateway.api().thaw();
-    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+    let answer = gateway.api().invoke_within(Duration::from_millis(300), &request("/health")).await;
+    assert_eq!(answer, Err(Fault::TimedOut));
+    assert_eq!(status(&gateway.api().invoke(&request("/health")).await), 200);
 }
 
 #[tokio::test]
