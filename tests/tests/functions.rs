@@ -407,6 +407,32 @@ async fn addresses_that_bounce_come_onto_the_suppression_list_of_ses() {
 }
 
 #[tokio::test]
+async fn starting_asks_nobody_and_what_needs_nobody_is_answered() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let variables = [
+        ("DATABASE_URL", format!("postgres://somebody:secret@127.0.0.1:{port}/waiterix")),
+        ("REDIS_HOST", "127.0.0.1".to_owned()),
+        ("REDIS_PORT", port.to_string()),
+        ("AWS_REGION", "eu-central-1".to_owned()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+        ("AWS_S3_BUCKET", "pictures".to_owned()),
+        ("SES_FROM_EMAIL", "waiterix@example.org".to_owned()),
+        ("SUPPORT_EMAIL", "support@example.org".to_owned()),
+        ("FRONTEND_URL", SITE.to_owned()),
+        ("SESSION_SECRET", "the secret of this very test".to_owned()),
+    ];
+    for name in ["websocket", "relay", "mail-events"] {
+        Function::start(name, &variables).await;
+    }
+    let api = Function::start("api", &variables).await;
+    assert_eq!(status(&api.invoke(&request("/health")).await), 200);
+    let asked = server.accept().map(|_| ()).unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock, "somebody was asked");
+}
+
+#[tokio::test]
 async fn a_function_that_is_not_configured_says_everything_that_is_missing_and_does_not_start() {
     for name in ["api", "websocket", "relay", "mail-events"] {
         let secret = ("SESSION_SECRET", "hunter2".to_owned());
