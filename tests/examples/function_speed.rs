@@ -9,7 +9,7 @@
 //! The process and the protocol are real; what the platform does before it starts a process is not part of the figures. It
 //! needs the servers of the tests (`cargo xtask up`).
 
-#![allow(clippy::print_stdout, reason = "an example prints what it measures")]
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "an example prints what it measures")]
 
 use std::time::{Duration, Instant};
 

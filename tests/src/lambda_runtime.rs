@@ -5,10 +5,11 @@
 //! anew, refuses answers that are too large, and may freeze it in between.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -19,6 +20,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use waiterix_ports::{Clock as _, SystemClock};
 
 use crate::program::built;
 
@@ -67,7 +69,11 @@ pub struct Function {
     variables: Vec<(String, String)>,
     platform: Arc<Platform>,
     process: Mutex<Child>,
+    log: Log,
 }
+
+/// What the processes of a function wrote to their log.
+type Log = Arc<Mutex<String>>;
 
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,8 +101,9 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut all = environment(name, &runtime_api);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let process = Mutex::new(spawn(name, &all).await);
-        let function = Self { name, variables: all, platform, process };
+        let log = Log::default();
+        let process = Mutex::new(spawn(name, &all, &log).await);
+        let function = Self { name, variables: all, platform, process, log };
         function.until_ready(0).await;
         function
     }
@@ -150,11 +157,15 @@ impl Function {
     pub async fn invoke_within(&self, timeout: Duration, event: &Value) -> Result<Value, Fault> {
         let number = self.platform.count.fetch_add(1, Ordering::SeqCst);
         let id = format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id());
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + timeout;
+        let now_ms = u128::try_from(SystemClock.now().as_millis()).expect("after 1970");
         let (answer, answered) = oneshot::channel();
         self.platform.running().insert(id.clone(), answer);
         let polls = *self.platform.polls.borrow();
-        let call = Invocation { id: id.clone(), event: event.to_string(), deadline_ms: deadline.as_millis() };
+        let call = Invocation {
+            id: id.clone(),
+            event: event.to_string(),
+            deadline_ms: now_ms + timeout.as_millis(),
+        };
         assert!(self.platform.calls.send(call).is_ok(), "the platform is there");
         match tokio::time::timeout(timeout, answered).await {
             Ok(answer) => answer.expect("an answer"),
@@ -174,7 +185,13 @@ impl Function {
             process.kill().expect("killed");
             process.wait().expect("ended");
         }
-        *self.process() = spawn(self.name, &self.variables).await;
+        *self.process() = spawn(self.name, &self.variables, &self.log).await;
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Stops all of the process, as the platform does between calls.
@@ -229,11 +246,21 @@ fn environment(name: &str, runtime_api: &str) -> Vec<(String, String)> {
 }
 
 /// Starts the process; it inherits nothing of the environment of the tests. Building it may take its time.
-async fn spawn(name: &'static str, variables: &[(String, String)]) -> Child {
+async fn spawn(name: &'static str, variables: &[(String, String)], log: &Log) -> Child {
     let binary = tokio::task::spawn_blocking(move || built(name, &BUILD)).await.expect("built");
     let mut command = Command::new(binary);
     command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).spawn().expect("the function starts")
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the function starts");
+    let (lines, log) = (BufReader::new(child.stderr.take().expect("its log")).lines(), log.clone());
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            eprintln!("{line}");
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    child
 }
 
 impl Platform {

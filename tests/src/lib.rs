@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "test support: a failure is a panic"
+    clippy::print_stderr,
+    reason = "test support: a failure is a panic, and says what led to it"
 )]
 
 pub mod client;

@@ -191,6 +191,45 @@ async fn without_redis_guests_order_and_owners_and_chefs_get_503_but_are_not_log
     assert_eq!(refused, 503);
 }
 
+#[tokio::test]
+async fn an_order_goes_through_while_nobody_can_be_told_of_it() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let nowhere = ("WEBSOCKET_CONNECTIONS_TABLE", "no-such-table".to_owned());
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[nowhere]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    let order = kitchen.order(&gateway.base).await;
+    let view =
+        Client::new(&gateway.base).get(&format!("/api/orders/{}/track", order["id"].as_str().unwrap())).await;
+    assert_eq!(view["order"], order);
+    let path = format!("/ws?restaurantId={}", kitchen.restaurant);
+    assert_eq!(Socket::open(&gateway.ws, &path, &[]).await.map(|_| ()).unwrap_err(), 500);
+}
+
+#[tokio::test]
+async fn logs_name_requests_as_the_gateway_does_and_hold_no_event_at_any_level() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start_with(&cloud, Payload::Rest, &[("LOG_LEVEL", "trace".to_owned())]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "private.person@example.org").await;
+    let ticket = kitchen.owner.post("/api/realtime/ticket", &json!({})).await;
+    let ticket = ticket["ticket"].as_str().unwrap();
+    let path = format!("{}&ticket={ticket}", kitchen.chef_path());
+    let mut chef = Socket::open(&gateway.ws, &path, &[]).await.unwrap();
+    chef.say("a private message").await;
+    chef.everything().await;
+    let cookie = kitchen.owner.cookie().split_once('=').unwrap().1;
+    let response = kitchen.owner.send(Method::GET, "/api/auth/user", None).await;
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let (api, websocket) = (gateway.api().log(), gateway.websocket().log());
+    assert!(api.contains(&format!("\"id\":\"{id}\"")), "the request {id} is in the log");
+    for log in [&api, &websocket] {
+        assert!(log.lines().count() > 20, "{log}");
+        for secret in [ticket, cookie, "a private message"] {
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains(secret)).collect();
+            assert!(lines.is_empty(), "{secret} is in {lines:?}");
+        }
+    }
+}
+
 /// A path whose answer, 404, takes a question to the database.
 const UNKNOWN: &str = "/api/public/restaurant/nobody";
 
@@ -225,7 +264,7 @@ async fn a_request_that_hangs_is_answered_with_503_before_the_platform_ends_the_
     assert_eq!(status(&first), 404, "{first:?}");
     proxy.set(Mode::Hold);
     let begun = Instant::now();
-    let limit = Duration::from_secs(3);
+    let limit = Duration::from_secs(6);
     let answer = gateway.api().invoke_within(limit, &asked).await;
     assert_eq!(status(&answer), 503, "{answer:?}");
     assert!(begun.elapsed() < limit);
@@ -241,15 +280,33 @@ async fn a_request_that_hangs_is_answered_with_503_before_the_platform_ends_the_
 
 #[tokio::test]
 async fn a_function_that_was_frozen_while_its_connections_died_answers_the_next_request() {
+    let Some(mut cloud) = Cloud::prepare().await else { return };
+    let (database, url) = through_a_proxy(&cloud).await;
+    let redis = cloud.redis().url().clone();
+    let sessions = Proxy::to(&redis).await.unwrap();
+    let port = ("REDIS_PORT", sessions.url(&redis).port().unwrap().to_string());
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[url, port]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "ada@example.org").await;
+    assert!(database.accepted() > 0 && sessions.accepted() > 0, "both are reached through the proxies");
+    for _ in 0..2 {
+        gateway.api().freeze();
+        database.cut();
+        sessions.cut();
+        gateway.api().thaw();
+        let user = kitchen.owner.get("/api/auth/user").await;
+        assert_eq!(user["email"], "ada@example.org");
+    }
+}
+
+#[tokio::test]
+async fn the_platform_of_these_tests_ends_a_function_whose_time_is_over_and_starts_it_anew() {
     let Some(cloud) = Cloud::prepare().await else { return };
-    let (proxy, database) = through_a_proxy(&cloud).await;
-    let gateway = Gateway::start_with(&cloud, Payload::Http, &[database]).await;
-    let event = request(UNKNOWN);
-    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+    let gateway = Gateway::start(&cloud).await;
+    assert_eq!(status(&gateway.api().invoke(&request("/health")).await), 200);
     gateway.api().freeze();
-    proxy.cut();
-    gateway.api().thaw();
-    assert_eq!(status(&gateway.api().invoke(&event).await), 404);
+    let answer = gateway.api().invoke_within(Duration::from_millis(300), &request("/health")).await;
+    assert_eq!(answer, Err(Fault::TimedOut));
+    assert_eq!(status(&gateway.api().invoke(&request("/health")).await), 200);
 }
 
 #[tokio::test]
@@ -260,14 +317,14 @@ async fn fact19_a_process_that_may_take_several_requests_does_not_let_one_hold_u
     let gateway = Gateway::start_with(&cloud, Payload::Http, &[database, several]).await;
     let slow = request(UNKNOWN);
     proxy.set(Mode::Hold);
-    let (slow, quick) = tokio::join!(gateway.api().invoke_within(Duration::from_secs(4), &slow), async {
+    let (slow, quick) = tokio::join!(gateway.api().invoke_within(Duration::from_secs(6), &slow), async {
         let answer = gateway.api().invoke(&request("/health")).await;
         (answer, Instant::now())
     });
     assert_eq!(status(&quick.0), 200);
     assert_eq!(status(&slow), 503);
     assert!(
-        quick.1.elapsed() > Duration::from_secs(1),
+        quick.1.elapsed() > Duration::from_secs(2),
         "the quick one was answered long before the slow one"
     );
 }
@@ -308,18 +365,22 @@ impl SuppressionList {
         let list = Arc::new(Self::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes =
-            Router::new().route("/v2/email/suppression/addresses", put(Self::take)).with_state(list.clone());
+        let routes = Router::new()
+            .route(
+                "/v2/email/suppression/addresses",
+                put(async |State(list): State<Arc<Self>>, body: String| list.take(&body)),
+            )
+            .with_state(list.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         (list, url)
     }
 
-    async fn take(State(list): State<Arc<Self>>, body: String) -> (StatusCode, &'static str) {
-        if list.is_closed.load(Ordering::SeqCst) {
+    fn take(&self, body: &str) -> (StatusCode, &'static str) {
+        if self.is_closed.load(Ordering::SeqCst) {
             return (StatusCode::FORBIDDEN, r#"{"__type":"AccessDeniedException","message":"not yours"}"#);
         }
-        let asked: Value = serde_json::from_str(&body).unwrap();
-        list.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
+        let asked: Value = serde_json::from_str(body).unwrap();
+        self.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
         (StatusCode::OK, "{}")
     }
 }
@@ -343,6 +404,32 @@ async fn addresses_that_bounce_come_onto_the_suppression_list_of_ses() {
     let Err(Fault::Failed { kind, message }) = answer else { panic!("{answer:?}") };
     assert_eq!(kind, "NotSuppressed");
     assert!(!message.contains("later@example.org"), "{message}");
+}
+
+#[tokio::test]
+async fn starting_asks_nobody_and_what_needs_nobody_is_answered() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let variables = [
+        ("DATABASE_URL", format!("postgres://somebody:secret@127.0.0.1:{port}/waiterix")),
+        ("REDIS_HOST", "127.0.0.1".to_owned()),
+        ("REDIS_PORT", port.to_string()),
+        ("AWS_REGION", "eu-central-1".to_owned()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+        ("AWS_S3_BUCKET", "pictures".to_owned()),
+        ("SES_FROM_EMAIL", "waiterix@example.org".to_owned()),
+        ("SUPPORT_EMAIL", "support@example.org".to_owned()),
+        ("FRONTEND_URL", SITE.to_owned()),
+        ("SESSION_SECRET", "the secret of this very test".to_owned()),
+    ];
+    for name in ["websocket", "relay", "mail-events"] {
+        Function::start(name, &variables).await;
+    }
+    let api = Function::start("api", &variables).await;
+    assert_eq!(status(&api.invoke(&request("/health")).await), 200);
+    let asked = server.accept().map(|_| ()).unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock, "somebody was asked");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use waiterix_ports::vars::Vars;
 const TALKATIVE: &str = "lambda_runtime=info";
 
 /// Sets logging up. `LOG_LEVEL` is a filter such as `info` or `warn,waiterix_app=debug`; `LOG_FORMAT` is `text` or
-/// `json` (by default text on a terminal and JSON elsewhere). Whatever the filter says, no event of a function is logged as it
+/// `json` (by default text on a terminal and JSON elsewhere). At whatever level, no event of a function is logged as it
 /// came.
 pub fn start(vars: &mut Vars<'_>) {
     let level = vars.text("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -13,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
+use waiterix_ports::{Clock as _, SystemClock};
 
 use super::payload::{joined, listed, pairs};
 use super::{Front, Outgoing, Peer, STAGE, said, status_of};
@@ -59,8 +59,7 @@ impl Line {
 }
 
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    u64::try_from(since.as_millis()).expect("before the year 500 000 000")
+    u64::try_from(SystemClock.now().as_millis()).expect("after 1970")
 }
 
 /// A handshake: refused with the status of the function, else made, and from then on the gateway knows the connection.

@@ -213,6 +213,27 @@ fn what_is_built_for_the_old_providers_contains_no_code_of_aws() {
 }
 
 #[test]
+fn functions_contain_adapters_of_aws_and_no_others() {
+    let names = built_with("waiterix-lambda", "normal,build");
+    assert!(names.contains("aws-sdk-s3") && names.contains("lambda_runtime"), "{names:?}");
+    let others = ["gcloud", "gcp", "google", "libsqlite3", "neon", "replit", "resend", "waiterix-adapters-l"];
+    let foreign: Vec<_> =
+        names.iter().filter(|name| others.iter().any(|prefix| name.starts_with(prefix))).collect();
+    assert!(foreign.is_empty(), "the functions contain {foreign:?}");
+}
+
+#[test]
+fn fact3_a_panic_ends_a_request_and_not_the_process() {
+    let manifest = std::fs::read_to_string(tree::root().join("Cargo.toml")).unwrap();
+    let (_, release) = manifest.split_once("[profile.release]").unwrap();
+    let release = release.split("\n[").next().unwrap();
+    assert!(
+        release.contains("panic = \"unwind\""),
+        "tools that build functions choose abort where nothing is said"
+    );
+}
+
+#[test]
 fn cargo_run_starts_waiterix() {
     let metadata = metadata();
     let names: Vec<_> =

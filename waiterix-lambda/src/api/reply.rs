@@ -16,6 +16,9 @@ use super::request::Shape;
 /// for headers.
 pub const MAX_REPLY_BYTES: usize = (6 * 1024 * 1024 - 64 * 1024) / 4 * 3;
 
+/// The largest body that is handed over as text: a character may take six in JSON.
+const MAX_TEXT_BYTES: usize = MAX_REPLY_BYTES * 4 / 3 / 6;
+
 /// An answer as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +83,7 @@ fn texts(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
 
 /// A body as text if it is one, else in base64; and which of both.
 fn written(headers: &HeaderMap, body: Vec<u8>) -> (String, bool) {
-    if !is_text(headers) {
+    if !is_text(headers) || body.len() > MAX_TEXT_BYTES {
         return (STANDARD.encode(body), true);
     }
     match String::from_utf8(body) {
@@ -161,6 +164,18 @@ mod tests {
             of(&[("content-type", "text/css"), ("content-encoding", "gzip")], b"\x1f"),
             bytes(b"\x1f")
         );
+    }
+
+    #[test]
+    fn the_largest_text_fits_too_whatever_its_characters() {
+        for (length, is_base64) in
+            [(MAX_TEXT_BYTES, false), (MAX_TEXT_BYTES + 1, true), (MAX_REPLY_BYTES, true)]
+        {
+            let reply =
+                Reply::new(Shape::Http, response(&[("content-type", "text/plain")], &vec![1; length]));
+            assert_eq!(reply.is_base64_encoded, is_base64, "{length}");
+            assert!(serde_json::to_vec(&reply).unwrap().len() <= 6 * 1024 * 1024, "{length}");
+        }
     }
 
     #[test]

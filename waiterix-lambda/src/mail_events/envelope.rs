@@ -29,7 +29,7 @@ impl Batch {
         if let Some(Value::Array(records)) = event.get_mut("Records").map(Value::take) {
             let is_queue = records.first().is_some_and(|record| record["eventSource"] == "aws:sqs");
             let read = if is_queue { of_queue } else { of_topic };
-            let envelopes: Option<Vec<Envelope>> = records.into_iter().map(read).collect();
+            let envelopes: Option<Vec<Envelope>> = records.iter().map(read).collect();
             return envelopes.map(|envelopes| Self { envelopes, is_queue }).ok_or_else(unknown);
         }
         if event["source"] == "aws.ses" && event["detail"].is_object() {
@@ -52,13 +52,13 @@ fn text(value: &Value) -> String {
 }
 
 /// A notification of a topic. SES sends sentences, too, when it is connected with a topic.
-fn of_topic(record: Value) -> Option<Envelope> {
+fn of_topic(record: &Value) -> Option<Envelope> {
     let notification = record.get("Sns")?;
     Some(Envelope { id: text(&notification["MessageId"]), content: parsed(&notification["Message"]) })
 }
 
 /// A message of a queue: what SES says, or the notification of a topic that holds it.
-fn of_queue(record: Value) -> Option<Envelope> {
+fn of_queue(record: &Value) -> Option<Envelope> {
     let id = record.get("messageId")?.as_str()?.to_owned();
     let mut content = parsed(&record["body"]);
     if content["Type"] == "Notification" && content["Message"].is_string() {
