@@ -4,6 +4,7 @@
 //! fixture lives: the store's own server, or [`SignedUrls`].
 
 pub mod copy;
+pub mod differential;
 pub mod list;
 pub mod presign;
 pub mod put;
