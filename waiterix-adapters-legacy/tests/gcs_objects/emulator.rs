@@ -58,6 +58,16 @@ async fn it_replaces_all_metadata_by_a_change_of_one() {
     assert_eq!(changed["metadata"], json!({ "b": "2" }));
 }
 
+/// Why the front hides metadata: the emulator puts it into headers, and breaks where it does not fit there.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_cannot_send_an_object_whose_metadata_is_no_header() {
+    let Some((world, emulator)) = emulator().await else { return };
+    world.plant(0, "k", "x", &json!({ "metadata": { "a": "😀" } })).await;
+    let mut url = at(&emulator, &world, &format!("/{}", hidden("k")));
+    url.set_query(Some("alt=media"));
+    assert!(client().get(url).send().await.is_err());
+}
+
 /// Why the front hides names: the emulator keeps objects in folders.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_takes_some_names_for_others() {

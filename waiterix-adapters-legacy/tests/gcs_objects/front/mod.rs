@@ -258,3 +258,28 @@ pub(super) fn shown(hidden: &str) -> String {
         (0..hidden.len() / 2).map(|place| u8::from_str_radix(&hidden[place * 2..place * 2 + 2], 16).unwrap());
     String::from_utf8(bytes.collect()).unwrap()
 }
+
+/// What marks metadata that was hidden.
+const HIDDEN: &str = "hidden:";
+
+/// Hides metadata that the emulator could not put into a header, where it wants to have it.
+pub(super) fn hide_metadata(resource: &mut Value) {
+    for value in metadata_of(resource) {
+        if let Some(text) = value.as_str().filter(|text| !text.is_ascii()) {
+            *value = json!(format!("{HIDDEN}{}", hidden(text)));
+        }
+    }
+}
+
+/// Shows metadata as it was.
+pub(super) fn show_metadata(resource: &mut Value) {
+    for value in metadata_of(resource) {
+        if let Some(text) = value.as_str().and_then(|text| text.strip_prefix(HIDDEN)) {
+            *value = json!(shown(text));
+        }
+    }
+}
+
+fn metadata_of(resource: &mut Value) -> impl Iterator<Item = &mut Value> {
+    resource.get_mut("metadata").and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut())
+}

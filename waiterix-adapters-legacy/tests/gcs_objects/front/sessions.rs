@@ -8,7 +8,7 @@ use axum::http::{Method, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Asked, State, hidden, json_response, refusal};
+use super::{Answer, Asked, State, hidden, hide_metadata, json_response, refusal};
 
 /// What a server keeps at least, and in multiples.
 const CHUNK: usize = 256 * 1024;
@@ -75,6 +75,7 @@ impl State {
         Self::allowed(current.as_ref(), asked, "")?;
         let mut resource: Value = serde_json::from_slice(&asked.body).map_err(|_| refusal(400, "invalid"))?;
         resource["name"] = json!(hidden(name));
+        hide_metadata(&mut resource);
         let url = self.emulator.join(&format!("upload/storage/v1/b/{bucket}/o")).unwrap();
         let begun = self
             .pass(
