@@ -61,7 +61,14 @@ async fn a_change_of_access_keeps_rules_and_what_others_noted() {
     let Some(world) = World::make().await else { return };
     let store = world.store();
     world.plant(0, ".private/k", "bytes", &described(RULE)).await;
+    let read = world.seen(0, ".private/k").await.unwrap();
     store.set_access("k", Some(&UserId::from("43")), Visibility::Public).await.unwrap();
+    // Of exactly the state that was read, so that nothing that comes in between is lost.
+    let change = world.front.asked().into_iter().find(|asked| asked.starts_with("PATCH")).unwrap();
+    for member in ["generation", "metageneration"] {
+        let state = format!("{member}Match={}", read[member].as_str().unwrap());
+        assert!(change.to_lowercase().contains(&state.to_lowercase()), "{change} without {state}");
+    }
     let object = world.seen(0, ".private/k").await.unwrap();
     assert_eq!(object["metadata"][NAME], RULE.replace("42", "43").replace("private", "public"));
     assert_eq!((&object["metadata"]["color"], &object["contentType"]), (&json!("blue"), &json!("image/png")));
