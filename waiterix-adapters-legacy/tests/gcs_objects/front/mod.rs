@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Status(u16, Option<u32>),
     /// Only 256 KiB of it are kept.
     Part,
+    /// Its first byte arrives as another.
+    Damage,
     /// Nothing.
     None,
 }
@@ -178,8 +180,7 @@ impl State {
             ["storage", "v1", "b", rest @ ..] => rest,
             ["upload", "storage", "v1", "b", bucket, "o"] => {
                 self.authorize(&asked)?;
-                let is_cut = matches!(trouble, Some(Trouble::Part));
-                return self.upload(&mut sessions, &decoded(bucket), &asked, is_cut).await;
+                return self.upload(&mut sessions, &decoded(bucket), &asked, trouble).await;
             }
             _ => return self.signed(parts, asked).await,
         };
