@@ -20,7 +20,7 @@ async fn agree(seed: u64, steps: usize) {
     let settings = other.sidecar_settings(&sidecar, SignedUploads::Service);
     let stores: [(&str, Arc<dyn BlobStore>); 3] = [
         ("memory", Arc::new(MemoryBlobStore::new(direct.clock.clone(), signer.clone()))),
-        ("Google Cloud Storage", Arc::new(direct.store())),
+        ("GCS", Arc::new(direct.store())),
         ("Replit object storage", Arc::new(other.open(&settings, Some(&signer)))),
     ];
     eprintln!("seed {seed}");
