@@ -38,6 +38,8 @@ pub(crate) enum Trouble {
     Part,
     /// Its first byte arrives as another.
     Damage,
+    /// Somebody else sets this policy before it is carried out, which is a change.
+    Policy(&'static str),
     /// Nothing.
     None,
 }
@@ -192,7 +194,12 @@ impl State {
                 self.delete(&decoded(bucket), &decoded(name), &asked).await
             }
             (&Method::PATCH, [bucket, "o", name]) => {
-                self.patch(&decoded(bucket), &decoded(name), &asked).await
+                let (bucket, name) = (decoded(bucket), decoded(name));
+                if let Some(Trouble::Policy(text)) = trouble {
+                    let change = json!({ "metadata": { "custom:aclPolicy": text } });
+                    self.pass_json(self.client.patch(self.object_url(&bucket, &name)).json(&change)).await?;
+                }
+                self.patch(&bucket, &name, &asked).await
             }
             (&Method::POST, [bucket, "o", name, "rewriteTo", "b", to_bucket, "o", to_name]) => {
                 let from = (decoded(bucket), decoded(name));
