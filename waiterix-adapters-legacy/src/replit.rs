@@ -15,8 +15,6 @@ use waiterix_ports::{Error, ErrorKind, Result};
 use crate::gcs::token::{self, Issuer, Token};
 use crate::gcs::wire;
 
-/// Reading, writing and deleting objects with all that is known about them.
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 /// Where the platform has it.
 const HOME: &str = "http://127.0.0.1:1106";
 
@@ -142,7 +140,7 @@ impl Issuer for Sidecar {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
             ("audience", "replit"),
-            ("scope", SCOPE),
+            ("scope", token::SCOPE),
             ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
             ("subject_token", subject.reveal()),
             ("subject_token_type", "access_token"),

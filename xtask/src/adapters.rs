@@ -143,7 +143,9 @@ fn page(proofs: &Proofs) -> String {
          A clause is a numbered promise in the documentation of its port (`waiterix-ports`); a case is one test of it.\n\
          PostgreSQL, PgBouncer and Redis are the real servers. AWS is MiniStack and dynalite, with scripted servers where these lack\n\
          something: the suppression list of SES, the callbacks of API Gateway, and s3s-fs for URLs that were changed after they\n\
-         were signed. All of it goes over real sockets; nothing here ran against AWS. A wrapper is named with what it wraps.\n\n\
+         were signed. Google Cloud Storage is gcp-storage-emulator behind a front that does what it lacks: tokens, signatures,\n\
+         conditions and pages. All of it goes over real sockets; nothing here ran against AWS or Google. A wrapper is named with\n\
+         what it wraps.\n\n\
          | port | adapter | clauses | cases |\n|---|---|---|---|\n",
     );
     let mut totals: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();

@@ -4,6 +4,7 @@
 
 mod access;
 mod contract;
+mod differential;
 mod emulator;
 mod faults;
 mod fixture;

@@ -19,8 +19,6 @@ use waiterix_ports::{Error, ErrorKind, Result};
 
 use super::token::{self, Issuer, Token};
 
-/// Reading, writing and deleting objects, and nothing else of Google's.
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 /// How long an assertion is good for; the longest that is taken.
 const ASSERTION_SECONDS: i64 = 3600;
 
@@ -117,7 +115,7 @@ impl ServiceAccount {
         }
         let claims = json!({
             "iss": self.email,
-            "scope": SCOPE,
+            "scope": token::SCOPE,
             "aud": self.token_url.as_str(),
             "iat": now.as_seconds(),
             "exp": now.as_seconds() + ASSERTION_SECONDS,

@@ -40,8 +40,7 @@ pub(super) struct Link {
     pub(super) limits: Limits,
 }
 
-/// A request.
-#[derive(Debug, Clone)]
+/// A request. It does not show itself, as its URL may be a permission.
 pub(super) struct Ask {
     pub(super) operation: &'static str,
     method: Method,

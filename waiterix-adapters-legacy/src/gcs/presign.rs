@@ -90,26 +90,27 @@ impl Shared {
         check_key(DOWNLOAD, key)?;
         check_ttl(DOWNLOAD, ttl)?;
         let now = self.clock.now();
-        if let Signing::Service(signer) = &self.downloads {
-            return Ok(signer.download(key, ttl, now));
-        }
-        let places = self.layout.places(key);
-        // Only where there are several folders must somebody look which of them has it.
-        let found = if places.len() > 1 { self.first_of(DOWNLOAD, places.clone()).await? } else { None };
-        let place = found.map(|found| found.place).or_else(|| places.into_iter().next());
-        let place = place.ok_or_else(|| invalid(DOWNLOAD, "no folder for this key"))?;
         match &self.downloads {
             Signing::Service(signer) => Ok(signer.download(key, ttl, now)),
             Signing::Account(account) => {
-                let base = self.link.base();
-                let grant = Grant { method: "GET", base, place: &place, headers: Vec::new(), ttl, now };
+                let (base, place) = (self.link.base(), &self.place_to_read(key).await?);
+                let grant = Grant { method: "GET", base, place, headers: Vec::new(), ttl, now };
                 signed(DOWNLOAD, account, &grant)
             }
             #[cfg(feature = "replit")]
             Signing::Sidecar(sidecar) => {
+                let place = self.place_to_read(key).await?;
                 self.signed_by(DOWNLOAD, sidecar, "GET", &place, now.plus_seconds(seconds(ttl))).await
             }
         }
+    }
+
+    /// Where an object is. Only where there are several folders must somebody look which of them has it.
+    async fn place_to_read(&self, key: &str) -> Result<LegacyObject> {
+        let places = self.layout.places(key);
+        let found = if places.len() > 1 { self.first_of(DOWNLOAD, places.clone()).await? } else { None };
+        let place = found.map(|found| found.place).or_else(|| places.into_iter().next());
+        place.ok_or_else(|| invalid(DOWNLOAD, "no folder for this key"))
     }
 
     #[cfg(feature = "replit")]

@@ -14,6 +14,9 @@ use super::wire;
 
 /// What fetching a token is called in errors.
 pub(crate) const OPERATION: &str = "gcs.token";
+/// What tokens are for: objects, and nothing else of Google's. The scope for reading and writing does not let one change
+/// what is known about an object; what may be done to which bucket is up to the roles of the account.
+pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 /// So long before its end a token is no longer used: requests take time, and clocks differ.
 const MARGIN_SECONDS: i64 = 60;
 

@@ -76,6 +76,6 @@ pub(crate) fn asserts(assertion: &str, audience: &str, now_seconds: i64) -> bool
         claim("iat") <= now_seconds
             && now_seconds < claim("exp")
             && claim("exp") - claim("iat") <= 3600
-            && token.claims["scope"] == "https://www.googleapis.com/auth/devstorage.read_write"
+            && token.claims["scope"] == "https://www.googleapis.com/auth/devstorage.full_control"
     })
 }

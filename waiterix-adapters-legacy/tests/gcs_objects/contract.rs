@@ -19,7 +19,7 @@ mod by_account {
         Some(Fixture::new(store).clocked(world.clock.clone()).guarded(world))
     }
 
-    waiterix_contract::blob_contract!("Google Cloud Storage", fresh);
+    waiterix_contract::blob_contract!("GCS", fresh);
 }
 
 /// Uploads go to URLs that the service honours, downloads to those that the sidecar signs.

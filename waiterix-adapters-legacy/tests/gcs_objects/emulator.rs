@@ -1,9 +1,17 @@
 //! What the emulator lets pass or gets wrong that Google does not. When one of these tests fails, the emulator has become better
 //! and a part of the front can go.
 
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use url::Url;
+use waiterix_adapters_legacy::gcs::{Access, GcsSettings};
 use waiterix_backends::{Backend, given};
+use waiterix_domain::Secret;
+use waiterix_domain::id::UserId;
+use waiterix_ports::signed_url::{Permit, UrlSigner};
+use waiterix_ports::{BlobStore as _, Bytes, Clock as _, ErrorKind, PutBlob, Visibility};
 
 use crate::fixture::World;
 use crate::front::{client, hidden};
@@ -58,6 +66,16 @@ async fn it_replaces_all_metadata_by_a_change_of_one() {
     assert_eq!(changed["metadata"], json!({ "b": "2" }));
 }
 
+/// Why the front hides metadata: the emulator puts it into headers, and breaks where it does not fit there.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_cannot_send_an_object_whose_metadata_is_no_header() {
+    let Some((world, emulator)) = emulator().await else { return };
+    world.plant(0, "k", "x", &json!({ "metadata": { "a": "😀" } })).await;
+    let mut url = at(&emulator, &world, &format!("/{}", hidden("k")));
+    url.set_query(Some("alt=media"));
+    assert!(client().get(url).send().await.is_err());
+}
+
 /// Why the front hides names: the emulator keeps objects in folders.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_takes_some_names_for_others() {
@@ -76,4 +94,28 @@ async fn it_takes_some_names_for_others() {
     for name in ["/a%2Fb", "/a%2F%2Fb"] {
         client().delete(at(&emulator, &world, name)).send().await.unwrap();
     }
+}
+
+/// `STORAGE_EMULATOR_HOST` alone: no front, no right, and URLs that the service honours.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_works_on_the_emulator_itself_without_any_right() {
+    let Some((world, emulator)) = emulator().await else { return };
+    let settings = GcsSettings { endpoint: Some(emulator), access: Access::Open, ..world.settings() };
+    let signer = UrlSigner::new(world.front.url().clone(), Secret::new("a secret"));
+    let store = world.open(&settings, Some(&signer));
+    store.check().await.unwrap();
+    let bytes: Vec<u8> = (0..9_000_000).map(|place| (place / 1000) as u8).collect();
+    let stored = store.put("uploads/1", PutBlob::new(bytes.clone())).await.unwrap();
+    store.set_access("uploads/1", Some(&UserId::from("42")), Visibility::Public).await.unwrap();
+    store.copy("uploads/1", "public/2").await.unwrap();
+    store.delete("uploads/1").await.unwrap();
+    assert_eq!(store.head("uploads/1").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let found = store.get("public/2", Some(1_000_000..9_000_001)).await.unwrap();
+    assert_eq!((found.meta.size, found.meta.owner), (stored.size, Some(UserId::from("42"))));
+    assert!(found.body.try_collect::<Vec<Bytes>>().await.unwrap().concat() == bytes[1_000_000..]);
+    assert_eq!(store.list("", None, 10).await.unwrap().keys, [("public/2".to_owned(), stored.size)]);
+    let url = store.presign_download("public/2", Duration::from_secs(60)).await.unwrap();
+    let key = url.path().strip_prefix("/api/objects/").unwrap();
+    let permit = signer.permit(key, url.query().unwrap(), world.clock.now());
+    assert_eq!(permit, Some(Permit::Download { key: "public/2".to_owned() }));
 }

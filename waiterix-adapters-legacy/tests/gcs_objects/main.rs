@@ -8,6 +8,7 @@
 
 mod account;
 mod contract;
+mod differential;
 mod emulator;
 mod faults;
 mod fixture;

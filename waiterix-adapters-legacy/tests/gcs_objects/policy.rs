@@ -5,6 +5,7 @@ use waiterix_domain::id::UserId;
 use waiterix_ports::{BlobStore as _, PutBlob, Visibility};
 
 use crate::fixture::World;
+use crate::front::Trouble;
 
 const NAME: &str = "custom:aclPolicy";
 
@@ -61,7 +62,14 @@ async fn a_change_of_access_keeps_rules_and_what_others_noted() {
     let Some(world) = World::make().await else { return };
     let store = world.store();
     world.plant(0, ".private/k", "bytes", &described(RULE)).await;
+    let read = world.seen(0, ".private/k").await.unwrap();
     store.set_access("k", Some(&UserId::from("43")), Visibility::Public).await.unwrap();
+    // Of exactly the state that was read, so that nothing that comes in between is lost.
+    let change = world.front.asked().into_iter().find(|asked| asked.starts_with("PATCH")).unwrap();
+    for member in ["generation", "metageneration"] {
+        let state = format!("{member}Match={}", read[member].as_str().unwrap());
+        assert!(change.to_lowercase().contains(&state.to_lowercase()), "{change} without {state}");
+    }
     let object = world.seen(0, ".private/k").await.unwrap();
     assert_eq!(object["metadata"][NAME], RULE.replace("42", "43").replace("private", "public"));
     assert_eq!((&object["metadata"]["color"], &object["contentType"]), (&json!("blue"), &json!("image/png")));
@@ -82,4 +90,18 @@ async fn of_several_changes_of_access_one_holds_and_none_fails() {
     let meta = store.head("k").await.unwrap();
     assert!(meta.owner.is_some_and(|owner| owners.contains(&owner)));
     assert_eq!(meta.etag, stored.etag);
+}
+
+/// The old service goes on writing policies while objects move.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_added_in_between_is_not_lost() {
+    let Some(world) = World::make().await else { return };
+    let store = world.store();
+    world.plant(0, ".private/k", "bytes", &described(ATTACHED)).await;
+    store.check().await.unwrap();
+    // One look, and then the change is refused, because the object is in another state by now.
+    world.front.trouble(&[Trouble::None, Trouble::Policy(RULE)]);
+    store.set_access("k", Some(&UserId::from("43")), Visibility::Public).await.unwrap();
+    let object = world.seen(0, ".private/k").await.unwrap();
+    assert_eq!(object["metadata"][NAME], RULE.replace("42", "43").replace("private", "public"));
 }

@@ -10,7 +10,7 @@ use waiterix_ports::{
 };
 
 use crate::fixture::{TIGHT, World, usual};
-use crate::front::Trouble::{self, None as Fine, Part, Status};
+use crate::front::Trouble::{self, Damage, None as Fine, Part, Status};
 
 const KEY: &str = "secret/key-of-a-guest";
 const MIB: usize = 1024 * 1024;
@@ -134,6 +134,24 @@ async fn an_upload_that_the_server_forgot_fails_and_stores_nothing() {
         world.front.trouble(&[Fine, Fine, Status(status, None)]);
         let error = store.put("k", PutBlob::new(telling(9))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(store.head("k").await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+/// Short ones are refused by the server, which knows their digest before; long ones are compared when they are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_arrive_as_others_are_not_kept() {
+    let Some(world) = World::make().await else { return };
+    let store = world.store();
+    store.check().await.unwrap();
+    for (bytes, trouble) in [
+        (b"bytes".to_vec(), vec![Fine, Damage]),
+        (telling(9), vec![Fine, Damage]),
+        (telling(9), vec![Fine, Fine, Damage]),
+    ] {
+        world.front.trouble(&trouble);
+        let error = store.put("k", PutBlob::new(bytes)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unavailable), "{error}");
         assert_eq!(store.head("k").await.unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

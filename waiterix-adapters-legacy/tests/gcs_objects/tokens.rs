@@ -76,6 +76,27 @@ async fn credentials_that_give_no_token_are_denied_and_an_outage_is_one() {
     assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Denied, Retry::No), "{error}");
 }
 
+/// A URL may be signed for an object that is none, so whatever is not there, it is not the object.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_that_does_not_sign_is_an_outage_or_a_refusal() {
+    let Some(world) = World::make().await else { return };
+    let sidecar = Sidecar::start(&world.front, world.clock.clone()).await;
+    let store = world.open(&world.sidecar_settings(&sidecar, SignedUploads::Sidecar), None);
+    for (status, kind, requests) in [
+        (403, ErrorKind::Denied, 1),
+        (404, ErrorKind::Unavailable, 1),
+        (429, ErrorKind::Throttled, 3),
+        (500, ErrorKind::Unavailable, 3),
+    ] {
+        *sidecar.trouble.lock().unwrap() = Some(status);
+        sidecar.asked.lock().unwrap().clear();
+        let error = store.presign_download("k", Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{status}: {error}");
+        assert_eq!(sidecar.asked.lock().unwrap().len(), requests, "{status}");
+        assert!(!error.to_string().contains("guest"), "{error}");
+    }
+}
+
 /// The sidecar is asked what the platform answers, and for no token for what needs none.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sidecar_is_asked_in_its_own_words() {

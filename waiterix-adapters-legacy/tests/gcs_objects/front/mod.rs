@@ -36,6 +36,10 @@ pub(crate) enum Trouble {
     Status(u16, Option<u32>),
     /// Only 256 KiB of it are kept.
     Part,
+    /// Its first byte arrives as another.
+    Damage,
+    /// Somebody else sets this policy before it is carried out, which is a change.
+    Policy(&'static str),
     /// Nothing.
     None,
 }
@@ -178,8 +182,7 @@ impl State {
             ["storage", "v1", "b", rest @ ..] => rest,
             ["upload", "storage", "v1", "b", bucket, "o"] => {
                 self.authorize(&asked)?;
-                let is_cut = matches!(trouble, Some(Trouble::Part));
-                return self.upload(&mut sessions, &decoded(bucket), &asked, is_cut).await;
+                return self.upload(&mut sessions, &decoded(bucket), &asked, trouble).await;
             }
             _ => return self.signed(parts, asked).await,
         };
@@ -191,7 +194,12 @@ impl State {
                 self.delete(&decoded(bucket), &decoded(name), &asked).await
             }
             (&Method::PATCH, [bucket, "o", name]) => {
-                self.patch(&decoded(bucket), &decoded(name), &asked).await
+                let (bucket, name) = (decoded(bucket), decoded(name));
+                if let Some(Trouble::Policy(text)) = trouble {
+                    let change = json!({ "metadata": { "custom:aclPolicy": text } });
+                    self.pass_json(self.client.patch(self.object_url(&bucket, &name)).json(&change)).await?;
+                }
+                self.patch(&bucket, &name, &asked).await
             }
             (&Method::POST, [bucket, "o", name, "rewriteTo", "b", to_bucket, "o", to_name]) => {
                 let from = (decoded(bucket), decoded(name));
@@ -257,4 +265,29 @@ pub(super) fn shown(hidden: &str) -> String {
     let bytes =
         (0..hidden.len() / 2).map(|place| u8::from_str_radix(&hidden[place * 2..place * 2 + 2], 16).unwrap());
     String::from_utf8(bytes.collect()).unwrap()
+}
+
+/// What marks metadata that was hidden.
+const HIDDEN: &str = "hidden:";
+
+/// Hides metadata that the emulator could not put into a header, where it wants to have it.
+pub(super) fn hide_metadata(resource: &mut Value) {
+    for value in metadata_of(resource) {
+        if let Some(text) = value.as_str().filter(|text| !text.is_ascii()) {
+            *value = json!(format!("{HIDDEN}{}", hidden(text)));
+        }
+    }
+}
+
+/// Shows metadata as it was.
+pub(super) fn show_metadata(resource: &mut Value) {
+    for value in metadata_of(resource) {
+        if let Some(text) = value.as_str().and_then(|text| text.strip_prefix(HIDDEN)) {
+            *value = json!(shown(text));
+        }
+    }
+}
+
+fn metadata_of(resource: &mut Value) -> impl Iterator<Item = &mut Value> {
+    resource.get_mut("metadata").and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut())
 }

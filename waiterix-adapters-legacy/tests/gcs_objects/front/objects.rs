@@ -6,7 +6,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Asked, State, hidden, json_response, refusal, shown};
+use super::{Answer, Asked, State, hidden, hide_metadata, json_response, refusal, show_metadata, shown};
 
 /// No page has more names, whatever is asked for.
 const PAGE: usize = 10;
@@ -36,6 +36,7 @@ impl State {
         if let Some(name) = value["name"].as_str().map(shown) {
             value["name"] = json!(name);
         }
+        show_metadata(&mut value);
         Ok(value)
     }
 
@@ -125,6 +126,7 @@ impl State {
                 }
             }
             change["metadata"] = Value::Object(merged);
+            hide_metadata(&mut change);
         }
         let changed = self.pass_json(self.client.patch(self.object_url(bucket, name)).json(&change)).await?;
         Ok(json_response(200, &changed))

@@ -8,7 +8,7 @@ use axum::http::{Method, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Answer, Asked, State, hidden, json_response, refusal};
+use super::{Answer, Asked, State, Trouble, hidden, hide_metadata, json_response, refusal};
 
 /// What a server keeps at least, and in multiples.
 const CHUNK: usize = 256 * 1024;
@@ -40,14 +40,14 @@ impl State {
         sessions: &mut BTreeMap<String, Session>,
         bucket: &str,
         asked: &Asked<'_>,
-        is_cut: bool,
+        trouble: Option<Trouble>,
     ) -> Answer {
         let id = asked.query.get("upload_id");
         match (asked.method, id) {
             (&Method::POST, None) => self.begin(sessions, bucket, asked).await,
             (&Method::PUT, Some(id)) => {
                 let session = sessions.get_mut(id).ok_or_else(|| refusal(404, "notFound"))?;
-                let answer = self.receive(session, asked, is_cut).await;
+                let answer = self.receive(session, asked, trouble).await;
                 if answer.as_ref().is_err_and(|refused| refused.status() == 412) {
                     sessions.remove(id);
                 }
@@ -75,6 +75,7 @@ impl State {
         Self::allowed(current.as_ref(), asked, "")?;
         let mut resource: Value = serde_json::from_slice(&asked.body).map_err(|_| refusal(400, "invalid"))?;
         resource["name"] = json!(hidden(name));
+        hide_metadata(&mut resource);
         let url = self.emulator.join(&format!("upload/storage/v1/b/{bucket}/o")).unwrap();
         let begun = self
             .pass(
@@ -96,7 +97,7 @@ impl State {
         Ok(Response::builder().header("location", location).body(Body::empty()).unwrap())
     }
 
-    async fn receive(&self, session: &mut Session, asked: &Asked<'_>, is_cut: bool) -> Answer {
+    async fn receive(&self, session: &mut Session, asked: &Asked<'_>, trouble: Option<Trouble>) -> Answer {
         // Google refuses a PUT without its length.
         if asked.headers.get("content-length").is_none() {
             return Err(refusal(411, "required"));
@@ -117,8 +118,12 @@ impl State {
             // Whatever is more than a multiple comes again.
             bytes.truncate(bytes.len() / CHUNK * CHUNK);
         }
-        if is_cut {
-            bytes.truncate(CHUNK);
+        match trouble {
+            Some(Trouble::Part) => bytes.truncate(CHUNK),
+            Some(Trouble::Damage) => {
+                bytes = bytes.iter().enumerate().map(|(place, byte)| byte ^ u8::from(place == 0)).collect();
+            }
+            _ => {}
         }
         let end = session.received + bytes.len() as u64;
         let is_end = total == Some(end);
