@@ -162,7 +162,7 @@ impl WebSocketNotifier {
     /// The board, with somebody to see to it.
     fn board(&self) -> &Board {
         let mut courier = self.courier.lock().unwrap_or_else(PoisonError::into_inner);
-        if courier.is_none() && !*self.closing.borrow() {
+        if courier.as_ref().is_none_or(JoinHandle::is_finished) && !*self.closing.borrow() {
             self.shared.board.begin();
             let hired = Courier::new(Arc::clone(&self.shared), self.closing.subscribe());
             *courier = Some(tokio::spawn(hired.run()));
@@ -365,7 +365,9 @@ impl Notifier for WebSocketNotifier {
 
     async fn check(&self) -> Result<()> {
         self.shared.sockets.check().await?;
-        let outcome = self.board().probe().outcome().await;
+        // A database that sleeps needs a while; nobody's request waits here.
+        let patience = self.shared.settings.deadline.max(self.shared.settings.patience);
+        let outcome = self.board().probe(patience).outcome().await;
         if outcome.apart { Err(self.shared.board.fault("websocket.check")) } else { Ok(()) }
     }
 }

@@ -193,6 +193,7 @@ async fn a_frozen_connection_is_noticed_and_waited_for_once() {
     assert_eq!(publish(&one, "second").await, partly(1, 1));
     assert!(begun.elapsed() < settings.deadline, "it is waited for once: {:?}", begun.elapsed());
     assert_eq!(here.arrived(), ["first", "second"]);
+    eventually(PATIENCE, "it is noticed with nobody asking", async || !two.snapshot().joined).await;
     is_apart(&two).await;
     assert_eq!(publish(&two, "there only").await, partly(1, 1));
     assert_eq!(there.arrived(), ["there only"]);
