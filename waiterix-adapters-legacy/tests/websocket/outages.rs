@@ -172,7 +172,7 @@ async fn what_is_said_again_after_a_broken_connection_is_heard_once() {
 async fn a_frozen_connection_is_noticed_and_waited_for_once() {
     let Some(database) = database().await else { return };
     let proxy = Proxy::to(&database.url()).await.unwrap();
-    let settings = WebSocketSettings { deadline: Duration::from_secs(1), ..patient() };
+    let settings = WebSocketSettings { deadline: Duration::from_secs(2), ..patient() };
     let impatient = WebSocketSettings {
         ping_every: Duration::from_millis(200),
         patience: Duration::from_millis(1_500),
