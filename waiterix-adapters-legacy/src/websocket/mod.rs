@@ -94,6 +94,17 @@ impl WebSocketNotifier {
     /// Wraps the sockets of this process. Connects to the database when it is first used, which must be in a Tokio
     /// runtime. `process` is random, and new at every start.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use waiterix_adapters_legacy::websocket::{WebSocketNotifier, WebSocketSettings};
+    /// # use waiterix_ports::{Notifier, Result};
+    /// # use waiterix_postgres::connect::Database;
+    /// fn everywhere(here: Arc<dyn Notifier>, database: Database, random: [u8; 16]) -> Result<Arc<dyn Notifier>> {
+    ///     let settings = WebSocketSettings::default();
+    ///     Ok(Arc::new(WebSocketNotifier::new(here, database, settings, random)?))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for a database behind a pooler, where nobody hears notifications.
     pub fn new(
