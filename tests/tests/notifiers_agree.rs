@@ -42,6 +42,7 @@ const USERS: [&str; 2] = ["anna", "bert"];
 #[derive(Clone, Default)]
 struct Gateway(Arc<Mutex<HashMap<String, mpsc::Sender<Frame>>>>);
 
+#[allow(clippy::unused_async, reason = "handlers are asynchronous")]
 impl Gateway {
     fn line(&self, id: &ConnectionId) -> Option<mpsc::Sender<Frame>> {
         self.0.lock().unwrap().get(id.as_str()).filter(|line| !line.is_closed()).cloned()

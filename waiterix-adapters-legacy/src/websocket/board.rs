@@ -1,7 +1,7 @@
 //! What waits to be said to other processes, and who waits for their answers.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -13,7 +13,7 @@ use super::parts;
 use super::token::Token;
 
 /// The most calls that wait at a time; one more is not made.
-const MAX_WAITING: usize = 4_096;
+const MAX_WAITING: usize = 1_024;
 /// The most answers that wait to be said; of more the oldest are left out, and their askers see a silent process.
 const MAX_ANSWERS: usize = 4_096;
 /// The most that is said in one statement.
@@ -37,6 +37,9 @@ pub(super) struct Fault {
     pub(super) text: String,
 }
 
+/// What a call is said as.
+type Payloads = Arc<[String]>;
+
 /// Between callers, who are many, and the courier, who is one.
 #[derive(Debug)]
 pub(super) struct Board {
@@ -52,7 +55,7 @@ struct Book {
     state: State,
     next: u64,
     /// Calls to be said, by number.
-    calls: BTreeMap<u64, Vec<String>>,
+    calls: BTreeMap<u64, Payloads>,
     /// Answers to be said.
     answers: VecDeque<(Token, String)>,
     /// Calls that wait for answers, by number.
@@ -65,7 +68,7 @@ struct Book {
 
 #[derive(Debug)]
 struct Waiting {
-    payloads: Vec<String>,
+    payloads: Payloads,
     /// Whether answers are wanted at all.
     expects: bool,
     /// The processes that have not answered yet; nothing as long as nobody knows that it was said.
@@ -79,7 +82,7 @@ struct Waiting {
 /// Something to be said in one statement.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) calls: Vec<(u64, Vec<String>)>,
+    pub(super) calls: Vec<(u64, Payloads)>,
     pub(super) answers: Vec<(Token, String)>,
 }
 
@@ -100,6 +103,7 @@ pub(super) struct Asked<'a> {
     board: &'a Board,
     /// Nothing for a call that could not be made.
     number: Option<u64>,
+    deadline: Duration,
     done: oneshot::Receiver<()>,
 }
 
@@ -133,20 +137,20 @@ impl Board {
     pub(super) fn ask(&self, call: &Call, noted: impl FnOnce(u64)) -> Asked<'_> {
         // Texts and numbers can always be written.
         let text = serde_json::to_string(call).unwrap_or_default();
-        self.put_up(Some(&text), noted)
+        self.put_up(Some(&text), self.deadline, noted)
     }
 
     /// Asks nobody; it is answered when the database was reached.
-    pub(super) fn probe(&self) -> Asked<'_> {
-        self.put_up(None, |_| {})
+    pub(super) fn probe(&self, deadline: Duration) -> Asked<'_> {
+        self.put_up(None, deadline, |_| {})
     }
 
-    fn put_up(&self, text: Option<&str>, noted: impl FnOnce(u64)) -> Asked<'_> {
+    fn put_up(&self, text: Option<&str>, deadline: Duration, noted: impl FnOnce(u64)) -> Asked<'_> {
         let (done, answered) = oneshot::channel();
         let mut book = self.book();
         let hopeless = match &book.state {
             State::Joined => false,
-            State::Joining(since) => since.elapsed() > self.deadline,
+            State::Joining(since) => since.elapsed() > deadline,
             State::Apart(_) => true,
         };
         let number = book.next;
@@ -155,11 +159,12 @@ impl Board {
             None => Some(Vec::new()),
         };
         let (false, true, Some(payloads)) = (hopeless, book.waiting.len() < MAX_WAITING, payloads) else {
-            return Asked { board: self, number: None, done: answered };
+            return Asked { board: self, number: None, deadline, done: answered };
         };
+        let payloads: Payloads = payloads.into();
         noted(number);
         book.next += 1;
-        book.calls.insert(number, payloads.clone());
+        book.calls.insert(number, Arc::clone(&payloads));
         let waiting = Waiting {
             payloads,
             expects: text.is_some(),
@@ -171,7 +176,7 @@ impl Board {
         book.waiting.insert(number, waiting);
         drop(book);
         self.work.notify_one();
-        Asked { board: self, number: Some(number), done: answered }
+        Asked { board: self, number: Some(number), deadline, done: answered }
     }
 
     /// Says something to all other processes that nobody waits for.
@@ -183,7 +188,7 @@ impl Board {
             && let Some(payloads) = parts::split(self.own, number, &text)
         {
             book.next += 1;
-            book.calls.insert(number, payloads);
+            book.calls.insert(number, payloads.into());
             drop(book);
             self.work.notify_one();
         }
@@ -254,7 +259,7 @@ impl Board {
         let Book { waiting, calls, .. } = &mut *book;
         for (number, waiting) in waiting {
             if !calls.contains_key(number) {
-                calls.insert(*number, waiting.payloads.clone());
+                calls.insert(*number, Arc::clone(&waiting.payloads));
             }
         }
         drop(book);
@@ -357,7 +362,7 @@ impl Asked<'_> {
     /// Waits until every process has answered that can be expected to, at most until the deadline.
     pub(super) async fn outcome(mut self) -> Outcome {
         let Some(number) = self.number else { return self.board.unmade() };
-        let in_time = tokio::time::timeout(self.board.deadline, &mut self.done).await.is_ok();
+        let in_time = tokio::time::timeout(self.deadline, &mut self.done).await.is_ok();
         let mut book = self.board.book();
         book.calls.remove(&number);
         let Some(waiting) = book.waiting.remove(&number) else { return Outcome::default() };

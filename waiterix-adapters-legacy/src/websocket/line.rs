@@ -59,26 +59,27 @@ impl Line {
     pub(super) async fn open(database: &Database, own: Token, settings: &WebSocketSettings) -> Result<Self> {
         let listener = database.listener(OPERATION).await?;
         let mut line = Self { listener, early: VecDeque::new(), own, patience: settings.patience };
-        match tokio::time::timeout(settings.patience, line.join()).await {
+        match tokio::time::timeout(settings.patience, line.join(database)).await {
             Ok(joined) => joined.map(|()| line),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, OPERATION)
-                .retry(Retry::Safe)
-                .with("fault", "a notification does not come back; is a pooler in between?")),
+            Err(_) => Err(astray()),
         }
     }
 
-    async fn join(&mut self) -> Result<()> {
+    async fn join(&mut self, database: &Database) -> Result<()> {
         let own = channel_of(self.own);
         self.listener.listen_all([CALLS, own.as_str()]).await.map_err(broken)?;
-        // In a pooler in transaction mode the connection that listens is somebody else's by now. Nothing is locked before
-        // that is ruled out, because the lock would stay with it.
+        // In a pooler in transaction mode the connection that listens is somebody else's by now. So a notification must
+        // come back that another connection has sent: one's own would come with the answer, whoever listens. Nothing is
+        // locked before that, because the lock would stay with the pooler.
         let probe = parts::answer(self.own, 0, "");
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(&own)
-            .bind(&probe)
-            .execute(&mut self.listener)
-            .await
-            .map_err(broken)?;
+        let mut other = database.acquire(OPERATION).await?;
+        let saying = sqlx::query("SELECT pg_notify($1, $2)").bind(&own).bind(&probe).persistent(false);
+        match saying.execute(&mut *other).await {
+            Ok(_) => other.release(),
+            // It came to the one who sent it, and who does not listen.
+            Err(sqlx::Error::Protocol(_)) => return Err(astray()),
+            Err(error) => return Err(broken(error)),
+        }
         loop {
             match self.listener.try_recv().await.map_err(broken)? {
                 Some(heard) if heard.channel() == own && heard.payload() == probe => break,
@@ -147,6 +148,12 @@ fn broken(error: sqlx::Error) -> Error {
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, OPERATION).retry(Retry::Safe).because(error)
+}
+
+fn astray() -> Error {
+    Error::new(ErrorKind::Unavailable, OPERATION)
+        .retry(Retry::Safe)
+        .with("fault", "a notification does not come back; is a pooler in between?")
 }
 
 fn gone() -> Error {

@@ -94,6 +94,17 @@ impl WebSocketNotifier {
     /// Wraps the sockets of this process. Connects to the database when it is first used, which must be in a Tokio
     /// runtime. `process` is random, and new at every start.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use waiterix_adapters_legacy::websocket::{WebSocketNotifier, WebSocketSettings};
+    /// # use waiterix_ports::{Notifier, Result};
+    /// # use waiterix_postgres::connect::Database;
+    /// fn everywhere(here: Arc<dyn Notifier>, database: Database, random: [u8; 16]) -> Result<Arc<dyn Notifier>> {
+    ///     let settings = WebSocketSettings::default();
+    ///     Ok(Arc::new(WebSocketNotifier::new(here, database, settings, random)?))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for a database behind a pooler, where nobody hears notifications.
     pub fn new(
@@ -162,7 +173,7 @@ impl WebSocketNotifier {
     /// The board, with somebody to see to it.
     fn board(&self) -> &Board {
         let mut courier = self.courier.lock().unwrap_or_else(PoisonError::into_inner);
-        if courier.is_none() && !*self.closing.borrow() {
+        if courier.as_ref().is_none_or(JoinHandle::is_finished) && !*self.closing.borrow() {
             self.shared.board.begin();
             let hired = Courier::new(Arc::clone(&self.shared), self.closing.subscribe());
             *courier = Some(tokio::spawn(hired.run()));
@@ -365,7 +376,9 @@ impl Notifier for WebSocketNotifier {
 
     async fn check(&self) -> Result<()> {
         self.shared.sockets.check().await?;
-        let outcome = self.board().probe().outcome().await;
+        // A database that sleeps needs a while; nobody's request waits here.
+        let patience = self.shared.settings.deadline.max(self.shared.settings.patience);
+        let outcome = self.board().probe(patience).outcome().await;
         if outcome.apart { Err(self.shared.board.fault("websocket.check")) } else { Ok(()) }
     }
 }

@@ -37,11 +37,11 @@ impl WebSocketSettings {
     /// Reads the settings; problems are noted in `vars`.
     #[must_use]
     pub fn read(vars: &mut Vars<'_>) -> Self {
-        const NAME: &str = "WEBSOCKET_PUBLISH_DEADLINE_MS";
+        const RANGE: &str = "milliseconds from 100 to 25000";
         let mut settings = Self::default();
-        match vars.parsed::<u64>(NAME, "milliseconds from 100 to 25000") {
+        match vars.parsed::<u64>("WEBSOCKET_PUBLISH_DEADLINE_MS", RANGE) {
             Some(ms @ 100..=MAX_DEADLINE_MS) => settings.deadline = Duration::from_millis(ms),
-            Some(_) => vars.problem(NAME, "must be milliseconds from 100 to 25000"),
+            Some(_) => vars.problem("WEBSOCKET_PUBLISH_DEADLINE_MS", format!("must be {RANGE}")),
             None => {}
         }
         settings

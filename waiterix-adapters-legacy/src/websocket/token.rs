@@ -20,8 +20,8 @@ impl Token {
         u128::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 
-    /// The lock a process holds while it listens. Two processes may have the same one by chance; then others expect
-    /// one answer less.
+    /// The lock a process holds while it listens. Of two processes one in four billion pairs has the same one; those two
+    /// would not see each other until one of them starts anew.
     pub(super) const fn key(self) -> u32 {
         let [a, b, c, d, ..] = self.0;
         u32::from_be_bytes([a, b, c, d])

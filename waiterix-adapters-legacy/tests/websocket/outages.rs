@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use waiterix_adapters_legacy::websocket::{WebSocketNotifier, WebSocketSettings};
 use waiterix_adapters_local::sockets::SocketNotifier;
+use waiterix_backends::pgbouncer;
 use waiterix_backends::postgres::{self, Options};
 use waiterix_backends::proxy::{Mode, Proxy};
 use waiterix_backends::{Backend, given};
@@ -172,7 +173,7 @@ async fn what_is_said_again_after_a_broken_connection_is_heard_once() {
 async fn a_frozen_connection_is_noticed_and_waited_for_once() {
     let Some(database) = database().await else { return };
     let proxy = Proxy::to(&database.url()).await.unwrap();
-    let settings = WebSocketSettings { deadline: Duration::from_secs(1), ..patient() };
+    let settings = WebSocketSettings { deadline: Duration::from_secs(2), ..patient() };
     let impatient = WebSocketSettings {
         ping_every: Duration::from_millis(200),
         patience: Duration::from_millis(1_500),
@@ -193,6 +194,7 @@ async fn a_frozen_connection_is_noticed_and_waited_for_once() {
     assert_eq!(publish(&one, "second").await, partly(1, 1));
     assert!(begun.elapsed() < settings.deadline, "it is waited for once: {:?}", begun.elapsed());
     assert_eq!(here.arrived(), ["first", "second"]);
+    eventually(PATIENCE, "it is noticed with nobody asking", async || !two.snapshot().joined).await;
     is_apart(&two).await;
     assert_eq!(publish(&two, "there only").await, partly(1, 1));
     assert_eq!(there.arrived(), ["there only"]);
@@ -251,20 +253,37 @@ async fn the_address_of_a_pooler_is_refused_with_a_remedy() {
     assert!(error.to_string().contains("without -pooler"), "{error}");
 }
 
-/// A pooler that nobody declared lends the connection that listens to somebody else.
+/// Waits until a process says why it cannot join, and says this.
+async fn says(process: &WebSocketNotifier, fault: &str) {
+    eventually(PATIENCE, fault, async || {
+        process.check().await.is_err_and(|error| error.to_string().contains(fault))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_nobody_declared_is_found_out() {
+async fn a_pooler_that_nobody_declared_refuses_the_settings_of_the_session() {
     let (Some(database), Some(pooler)) = (database().await, given(Backend::PgBouncer)) else { return };
+    let one = process_with(&database.through(&pooler), 1, patient());
+    says(&one, "is a pooler in between?").await;
+    assert_eq!(Admin::of(&database.url()).await.listening().await, 0);
+}
+
+/// One that ignores such settings lends the connection that listens to somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_nobody_declared_is_found_out_before_anything_is_locked() {
+    let (Some(server), Some(database)) = (given(Backend::Postgres), database().await) else { return };
+    let pooler = pgbouncer::start(&server).unwrap();
+    let file = pooler.folder().join("pgbouncer.ini");
+    let ignoring = "ignore_startup_parameters = extra_float_digits,options";
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("ignore_startup_parameters = extra_float_digits", ignoring)).unwrap();
+    pooler.signal("HUP");
     let settings = WebSocketSettings { patience: Duration::from_secs(2), ..patient() };
-    let one = process_with(&database.through(&pooler), 1, settings);
-    let mut fault = String::new();
-    eventually(PATIENCE, "it is found out", async || one.check().await.is_err()).await;
-    if let Err(error) = one.check().await {
-        fault = error.to_string();
-    }
-    assert!(fault.contains("pooler"), "{fault}");
-    let mut admin = Admin::of(&database.url()).await;
-    assert_eq!(admin.listening().await, 0, "no lock is left with the pooler");
+    let one = process_with(&database.through(pooler.url()), 1, settings);
+    says(&one, "a notification does not come back; is a pooler in between?").await;
+    assert_eq!(Admin::of(&database.url()).await.listening().await, 0, "no lock is left with the pooler");
+    assert_eq!(one.snapshot().joins, 0);
 }
 
 /// Logs of a whole test, at the finest level.

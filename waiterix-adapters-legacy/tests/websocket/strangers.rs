@@ -79,7 +79,7 @@ async fn forged_answers_break_no_count() {
 async fn a_lock_without_a_process_is_waited_for_once() {
     let Some(database) = database().await else { return };
     let mut settings = patient();
-    settings.deadline = std::time::Duration::from_millis(700);
+    settings.deadline = std::time::Duration::from_secs(2);
     let one = process_with(&database.url(), 1, settings.clone());
     crate::processes::joins(&one).await;
     let mut stranger = Admin::of(&database.url()).await;

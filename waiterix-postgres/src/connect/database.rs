@@ -215,8 +215,8 @@ impl Database {
         opening::open(&opener.settings, &password, Purpose::Maintenance, operation).await
     }
 
-    /// Opens a connection of its own that hears notifications. It is not opened again when it breaks: what was said
-    /// meanwhile is lost, and whoever listens must know. Its `try_recv` then answers `None` or an error.
+    /// Opens a connection of its own that hears notifications. When it breaks, its `try_recv` answers `None` or an error
+    /// before anything else: what was said meanwhile is lost, and whoever listens must know. It should be dropped then.
     ///
     /// # Errors
     /// `Unsupported` behind a pooler, where a session hears nothing; those of [`Self::acquire`].
