@@ -22,7 +22,7 @@ async fn agree(seed: u64, steps: usize) {
         [("memory", Arc::new(MemoryBlobStore::new(clock, signer))), ("folder", Arc::new(stored))];
     eprintln!("seed {seed}");
     let tally = differential::run(&stores, seed, steps).await;
-    let least = [tally.stored, tally.conflicts, tally.read, tally.missing, tally.copied, tally.invalid];
+    let least = [tally.stored, tally.conflicts, tally.read, tally.missing, tally.changed, tally.invalid];
     assert!(least.into_iter().all(|count| count > steps / 100), "{tally:?}");
 }
 

@@ -12,6 +12,7 @@ use waiterix_adapters_aws::ses::{SesMailer, SesSettings};
 use waiterix_app::Settings;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, SessionStore, Store};
 use waiterix_postgres::PostgresStore;
@@ -122,6 +123,10 @@ impl Family for Prepared {
         let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
         let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider());
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
+    }
+
+    fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
+        None
     }
 
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::{BlobStore, Mailer, Notifier, SessionStore, Store};
 
 use crate::Choice;
@@ -16,6 +17,8 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String>;
     /// Providers that cannot tell a repeated mail from a new one keep a ledger in the sessions' one-time data.
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String>;
+    /// What believes the mail provider's news of bounces, where it sends them over HTTP.
+    fn mail_events(&self) -> Option<Arc<dyn MailEvents>>;
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String>;
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String>;
     /// Says goodbye to sockets of this process.
@@ -48,6 +51,10 @@ impl Family for Absent {
 
     async fn mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         absent()
+    }
+
+    fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
+        None
     }
 
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {

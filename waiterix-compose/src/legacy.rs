@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use url::Url;
 use waiterix_adapters_legacy::gcs::{GcsBlobStore, GcsSettings};
 use waiterix_adapters_legacy::neon::{self, NeonSettings};
-use waiterix_adapters_legacy::pg_session::{PgSessionSettings, PgSessionStore};
+use waiterix_adapters_legacy::pg_session::{self, PgSessionSettings, PgSessionStore};
+use waiterix_adapters_legacy::resend::webhook::WebhookVerifier;
 use waiterix_adapters_legacy::resend::{ResendMailer, ResendSettings};
 use waiterix_adapters_legacy::websocket::{WebSocketNotifier, WebSocketSettings};
 use waiterix_adapters_local::sockets::SocketNotifier;
@@ -14,6 +15,7 @@ use waiterix_app::{OsRandom, Random as _, Settings};
 use waiterix_domain::Secret;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, SessionStore, Store};
@@ -130,11 +132,18 @@ impl Family for Prepared {
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
 
+    fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
+        let secret = self.plan.mailer.as_ref()?.webhook_secret.as_ref()?;
+        Some(Arc::new(WebhookVerifier::new(secret)?))
+    }
+
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {
         let settings = chosen(&self.plan.sessions, "the database of sessions")?;
-        let database = neon::database(&settings.database, &self.clock);
-        let database = database.map_err(|error| said("the sessions", &error))?;
-        let sessions = Arc::new(PgSessionStore::new(database, self.clock.clone(), settings.same_site));
+        for warning in &settings.database.postgres.warnings {
+            tracing::warn!("{warning}");
+        }
+        let sessions = pg_session::open(settings, &self.clock);
+        let sessions = Arc::new(sessions.map_err(|error| said("the sessions", &error))?);
         self.sessions = Some(sessions.clone());
         Ok(hardened(sessions as Arc<dyn SessionStore>))
     }

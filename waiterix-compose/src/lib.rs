@@ -144,6 +144,9 @@ impl Plan {
             sessions,
         };
         let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);
+        if let Some(events) = families.of(selection.mailer).mail_events() {
+            app = app.with_mail_events(events);
+        }
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
             Choice::Legacy => legacy_signer,

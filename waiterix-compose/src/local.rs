@@ -11,6 +11,7 @@ use waiterix_adapters_local::folder::FolderBlobStore;
 use waiterix_adapters_local::sockets::SocketNotifier;
 use waiterix_adapters_local::sqlite::{SqliteSessionStore, SqliteStore};
 use waiterix_domain::Secret;
+use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, SessionStore, Store};
 
@@ -95,6 +96,10 @@ impl Family for Prepared {
     async fn mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let opened = EmlMailer::open(self.data.join("mail"), FROM, self.clock.clone()).await;
         Ok(Arc::new(opened.map_err(|error| self.said("the mail folder", &error))?))
+    }
+
+    fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
+        None
     }
 
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {
