@@ -102,11 +102,16 @@ impl State {
         if asked.headers.get("content-length").is_none() {
             return Err(refusal(411, "required"));
         }
-        if let Some(stored) = &session.stored {
-            return Ok(json_response(200, stored));
-        }
         let range = asked.headers.get("content-range").and_then(|text| content_range(text.to_str().ok()?));
         let (start, total) = range.ok_or_else(|| refusal(400, "invalid"))?;
+        if let Some(stored) = &session.stored {
+            // How it was can be asked for. Google says nothing of bytes that are sent to what is over.
+            return if start.is_none() {
+                Ok(json_response(200, stored))
+            } else {
+                Err(refusal(400, "invalid"))
+            };
+        }
         let mut bytes = asked.body.clone();
         if start.is_none() {
             bytes = Bytes::new();
