@@ -13,6 +13,7 @@ pub mod client;
 pub mod cloud;
 pub mod data;
 pub mod gateway;
+pub mod gcs;
 pub mod lambda_runtime;
 pub mod program;
 pub mod resend;

@@ -1,6 +1,5 @@
 //! The service running on one composition, as the suite that every composition must pass sees it.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use waiterix_backends::{Backend, given};
 use waiterix_contract::eventually;
 use waiterix_postgres::testing::Scratch;
 
-use crate::client::{Client, code_in, http_client};
+use crate::client::{Client, code_in};
 use crate::cloud::Cloud;
 use crate::gateway::{Gateway, Payload};
+use crate::gcs::Bucket;
 use crate::program::Program;
 use crate::resend::{self, Resend};
 use crate::socket::Socket;
@@ -44,7 +44,7 @@ pub struct Stage {
 #[derive(Debug)]
 struct Running {
     _program: Option<(Program, tempfile::TempDir)>,
-    _database: Option<Scratch>,
+    _legacy: Option<(Scratch, Bucket)>,
     cloud: Option<(Gateway, Cloud)>,
 }
 
@@ -75,7 +75,7 @@ impl Stage {
             base,
             origin,
             inbox,
-            running: Running { _program: Some((program, data)), _database: None, cloud: None },
+            running: Running { _program: Some((program, data)), _legacy: None, cloud: None },
         }
     }
 
@@ -85,39 +85,34 @@ impl Stage {
     /// # Panics
     /// When a server that is there does not do it.
     pub async fn legacy() -> Option<Self> {
-        let (postgres, storage) = (given(Backend::Postgres)?, given(Backend::Gcs)?);
+        let (postgres, bucket) = (given(Backend::Postgres)?, Bucket::make().await?);
         let database = Scratch::migrated(&postgres).await.expect("a database");
         let resend = Resend::start().await;
-        let bucket = format!("pictures-{:016x}", RandomState::new().hash_one("bucket"));
-        let made =
-            http_client().build().expect("a client").post(storage.join("storage/v1/b").expect("a path"));
-        let made =
-            made.header("content-type", "application/json").body(json!({ "name": bucket }).to_string());
-        assert!(made.send().await.expect("an answer").status().is_success(), "the bucket is made");
         let data = tempfile::tempdir().expect("a folder");
-        let url = database.url();
-        let private = format!("/{bucket}/.private");
-        let public = format!("/{bucket}/public");
-        let variables = [
-            ("WAITERIX_ADAPTERS", "legacy"),
-            ("LEGACY_DATABASE_URL", url.as_str()),
-            ("SESSION_SECRET", "the secret of this very test"),
-            ("FRONTEND_URL", SITE),
-            ("SUPPORT_EMAIL", SUPPORT),
-            ("AI_WAITER_AVAILABLE", "true"),
-            ("PRIVATE_OBJECT_DIR", private.as_str()),
-            ("PUBLIC_OBJECT_SEARCH_PATHS", public.as_str()),
-            ("STORAGE_EMULATOR_HOST", storage.as_str().trim_end_matches('/')),
-            ("RESEND_API_KEY", resend::KEY),
-            ("RESEND_FROM_EMAIL", "waiterix@waiterix.example"),
-            ("RESEND_BASE_URL", resend.url.as_str().trim_end_matches('/')),
-        ];
+        let mut variables = bucket.variables();
+        variables.extend([
+            ("WAITERIX_ADAPTERS", "legacy".to_owned()),
+            ("LEGACY_DATABASE_URL", database.url().to_string()),
+            ("SESSION_SECRET", "the secret of this very test".to_owned()),
+            ("FRONTEND_URL", SITE.to_owned()),
+            ("SUPPORT_EMAIL", SUPPORT.to_owned()),
+            ("AI_WAITER_AVAILABLE", "true".to_owned()),
+            ("RESEND_API_KEY", resend::KEY.to_owned()),
+            ("RESEND_FROM_EMAIL", "waiterix@waiterix.example".to_owned()),
+            ("RESEND_BASE_URL", resend.url.as_str().trim_end_matches('/').to_owned()),
+        ]);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let program = Program::start(data.path(), &variables);
         Some(Self {
             base: program.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Resend(resend),
-            running: Running { _program: Some((program, data)), _database: Some(database), cloud: None },
+            running: Running {
+                _program: Some((program, data)),
+                _legacy: Some((database, bucket)),
+                cloud: None,
+            },
         })
     }
 
@@ -134,7 +129,7 @@ impl Stage {
             base: gateway.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Ses,
-            running: Running { _program: None, _database: None, cloud: Some((gateway, cloud)) },
+            running: Running { _program: None, _legacy: None, cloud: Some((gateway, cloud)) },
         })
     }
 

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 use waiterix_ports::Clock;
 
-use crate::account;
+use super::account;
 use sessions::Session;
 
 /// An answer, or a refusal that ends the request.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use waiterix_domain::Timestamp;
 
+use super::super::account;
 use super::{Answer, Asked, State, decoded, hidden, refusal};
-use crate::account;
 
 /// No URL is good for longer.
 const WEEK_SECONDS: i64 = 7 * 86_400;
