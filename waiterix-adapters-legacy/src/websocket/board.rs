@@ -424,3 +424,91 @@ impl Outcome {
         self.silent.max(u32::from(self.apart))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const OTHER: Token = Token::new([9; 16]);
+
+    fn joined(others: &[Token]) -> Board {
+        let board = Board::new(Token::new([1; 16]), DEADLINE);
+        board.joined();
+        board.said(&Batch::default(), &keys(others));
+        board
+    }
+
+    fn keys(tokens: &[Token]) -> HashSet<u32> {
+        tokens.iter().map(|token| token.key()).collect()
+    }
+
+    /// Makes a call; where it stands.
+    fn place_of(board: &Board) -> Place {
+        let mut noted = None;
+        let asked = board.ask(&Call::Hello, |place| noted = Some(place));
+        assert_eq!(asked.number(), noted.map(|place| place.number));
+        noted.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_is_answered_at_once_and_what_it_said_is_said_all_the_same() {
+        let board = joined(&[]);
+        let outcome = board.ask(&Call::Hello, |place| assert!(place.alone)).outcome().await;
+        assert_eq!((outcome.answers.len(), outcome.unheard()), (0, 0));
+        assert_eq!(board.batch().unwrap().calls.len(), 1);
+    }
+
+    #[test]
+    fn nobody_is_alone_who_does_not_know_it() {
+        let board = Board::new(Token::new([1; 16]), DEADLINE);
+        assert!(!place_of(&board).alone, "there was no connection yet");
+        board.joined();
+        assert!(!place_of(&board).alone, "nobody has looked who else listens");
+        board.said(&Batch::default(), &keys(&[]));
+        assert!(place_of(&board).alone);
+        board.heard(OTHER);
+        assert!(!place_of(&board).alone, "somebody was heard since");
+        board.said(&Batch::default(), &keys(&[]));
+        assert!(place_of(&board).alone, "who has left again");
+        board.lost(None);
+        board.joined();
+        assert!(!place_of(&board).alone, "who knows who came meanwhile");
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_once_and_the_last_one_ends_the_wait() {
+        let board = joined(&[OTHER]);
+        let asked = board.ask(&Call::Hello, |place| assert!(!place.alone));
+        let number = asked.number().unwrap();
+        board.answered(OTHER, number + 1, Answer::Count(7));
+        let batch = board.batch().unwrap();
+        board.said(&batch, &keys(&[OTHER]));
+        for _ in 0..2 {
+            board.answered(OTHER, number, Answer::Count(1));
+        }
+        let outcome = asked.outcome().await;
+        assert_eq!((outcome.answers, outcome.silent), (vec![Answer::Count(1)], 0));
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_said() {
+        let board = joined(&[OTHER]);
+        drop(board.ask(&Call::Hello, |_| {}));
+        assert!(board.batch().is_none());
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let board = joined(&[OTHER]);
+        let asked: Vec<_> = (0..=MAX_WAITING).map(|_| board.ask(&Call::Hello, |_| {})).collect();
+        assert_eq!(asked.iter().filter(|asked| asked.number().is_some()).count(), MAX_WAITING);
+        for number in 0..MAX_ANSWERS as u64 + 10 {
+            board.answer(OTHER, number, &Answer::Done);
+        }
+        assert_eq!(board.book().answers.len(), MAX_ANSWERS);
+        let alone = joined(&[]);
+        let told = (0..=MAX_WAITING).filter(|_| alone.ask(&Call::Hello, |_| {}).number().is_some()).count();
+        assert_eq!(told, MAX_WAITING, "even if nobody waits for it");
+    }
+}
