@@ -62,7 +62,8 @@ struct Book {
     waiting: BTreeMap<u64, Waiting>,
     /// Processes that left a call without an answer and were not heard since. Nobody waits for them.
     silent: HashSet<u32>,
-    others: u32,
+    /// How many other processes listen, as far as is known; nothing before a statement on this connection has said it.
+    others: Option<u32>,
     unheard: u64,
 }
 
@@ -103,8 +104,17 @@ pub(super) struct Asked<'a> {
     board: &'a Board,
     /// Nothing for a call that could not be made.
     number: Option<u64>,
+    /// Nothing for a call that nobody waits for.
+    answers: Option<oneshot::Receiver<()>>,
     deadline: Duration,
-    done: oneshot::Receiver<()>,
+}
+
+/// The place of a call among those of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) number: u64,
+    /// Whether nobody else listens, so that no call of another process can have come before.
+    pub(super) alone: bool,
 }
 
 impl Board {
@@ -116,7 +126,7 @@ impl Board {
             answers: VecDeque::new(),
             waiting: BTreeMap::new(),
             silent: HashSet::new(),
-            others: 0,
+            others: None,
             unheard: 0,
         };
         Self { own, deadline, book: Mutex::new(book), work: Notify::new() }
@@ -133,8 +143,11 @@ impl Board {
     }
 
     /// Puts up a call for all other processes. The order of numbers is the order in which calls are heard. `noted` is
-    /// told the number before anybody can hear it.
-    pub(super) fn ask(&self, call: &Call, noted: impl FnOnce(u64)) -> Asked<'_> {
+    /// told the place before anybody can hear it.
+    ///
+    /// A process that knows itself alone waits for nobody, not even for the database. That it is no longer alone it hears
+    /// before anything can be registered elsewhere, since whoever registers asks first.
+    pub(super) fn ask(&self, call: &Call, noted: impl FnOnce(Place)) -> Asked<'_> {
         // Texts and numbers can always be written.
         let text = serde_json::to_string(call).unwrap_or_default();
         self.put_up(Some(&text), self.deadline, noted)
@@ -145,8 +158,7 @@ impl Board {
         self.put_up(None, deadline, |_| {})
     }
 
-    fn put_up(&self, text: Option<&str>, deadline: Duration, noted: impl FnOnce(u64)) -> Asked<'_> {
-        let (done, answered) = oneshot::channel();
+    fn put_up(&self, text: Option<&str>, deadline: Duration, noted: impl FnOnce(Place)) -> Asked<'_> {
         let mut book = self.book();
         let hopeless = match &book.state {
             State::Joined => false,
@@ -158,25 +170,19 @@ impl Board {
             Some(text) => parts::split(self.own, number, text),
             None => Some(Vec::new()),
         };
-        let (false, true, Some(payloads)) = (hopeless, book.waiting.len() < MAX_WAITING, payloads) else {
-            return Asked { board: self, number: None, deadline, done: answered };
+        let is_full = book.waiting.len().max(book.calls.len()) >= MAX_WAITING;
+        let (false, false, Some(payloads)) = (hopeless, is_full, payloads) else {
+            return Asked { board: self, number: None, answers: None, deadline };
         };
-        let payloads: Payloads = payloads.into();
-        noted(number);
+        let alone = matches!(book.state, State::Joined) && book.others == Some(0) && text.is_some();
+        noted(Place { number, alone });
         book.next += 1;
+        let payloads: Payloads = payloads.into();
         book.calls.insert(number, Arc::clone(&payloads));
-        let waiting = Waiting {
-            payloads,
-            expects: text.is_some(),
-            expected: None,
-            silent: HashSet::new(),
-            answers: Vec::new(),
-            done: Some(done),
-        };
-        book.waiting.insert(number, waiting);
+        let answers = (!alone).then(|| book.wait_for(number, payloads, text.is_some()));
         drop(book);
         self.work.notify_one();
-        Asked { board: self, number: Some(number), deadline, done: answered }
+        Asked { board: self, number: Some(number), answers, deadline }
     }
 
     /// Says something to all other processes that nobody waits for.
@@ -228,7 +234,7 @@ impl Board {
     /// Notes that a batch was said, and which other processes were listening.
     pub(super) fn said(&self, batch: &Batch, others: &HashSet<u32>) {
         let mut book = self.book();
-        book.others = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        book.others = Some(u32::try_from(others.len()).unwrap_or(u32::MAX));
         book.silent.retain(|key| others.contains(key));
         let silent = book.silent.clone();
         for (number, _) in &batch.calls {
@@ -240,7 +246,9 @@ impl Board {
 
     /// Notes that a process was heard.
     pub(super) fn heard(&self, from: Token) {
-        self.book().silent.remove(&from.key());
+        let mut book = self.book();
+        book.silent.remove(&from.key());
+        book.others = book.others.map(|others| others.max(1));
     }
 
     /// Notes an answer; one that nobody waits for, or that was there already, changes nothing.
@@ -271,7 +279,7 @@ impl Board {
     pub(super) fn lost(&self, unsaid: Option<Batch>) {
         let mut book = self.book();
         book.state = State::Joining(Instant::now());
-        book.others = 0;
+        book.others = None;
         for waiting in book.waiting.values_mut() {
             waiting.expected = None;
         }
@@ -310,7 +318,23 @@ impl Board {
     /// Whether the connection is there, how many other processes listen, and how often one of them was not heard.
     pub(super) fn counts(&self) -> (bool, u32, u64) {
         let book = self.book();
-        (matches!(book.state, State::Joined), book.others, book.unheard)
+        (matches!(book.state, State::Joined), book.others.unwrap_or_default(), book.unheard)
+    }
+}
+
+impl Book {
+    fn wait_for(&mut self, number: u64, payloads: Payloads, expects: bool) -> oneshot::Receiver<()> {
+        let (done, answers) = oneshot::channel();
+        let waiting = Waiting {
+            payloads,
+            expects,
+            expected: None,
+            silent: HashSet::new(),
+            answers: Vec::new(),
+            done: Some(done),
+        };
+        self.waiting.insert(number, waiting);
+        answers
     }
 }
 
@@ -361,12 +385,15 @@ impl Asked<'_> {
 
     /// Waits until every process has answered that can be expected to, at most until the deadline.
     pub(super) async fn outcome(mut self) -> Outcome {
-        let Some(number) = self.number else { return self.board.unmade() };
-        let in_time = tokio::time::timeout(self.deadline, &mut self.done).await.is_ok();
+        let Some(number) = self.number else {
+            self.board.book().unheard += 1;
+            return Outcome { apart: true, ..Outcome::default() };
+        };
+        let Some(answers) = &mut self.answers else { return Outcome::default() };
+        let in_time = tokio::time::timeout(self.deadline, answers).await.is_ok();
         let mut book = self.board.book();
         book.calls.remove(&number);
         let Some(waiting) = book.waiting.remove(&number) else { return Outcome::default() };
-        self.number = None;
         let answers = waiting.answers.into_iter().map(|(_, answer)| answer).collect();
         let Some(expected) = waiting.expected else {
             book.unheard += 1;
@@ -381,16 +408,9 @@ impl Asked<'_> {
     }
 }
 
-impl Board {
-    fn unmade(&self) -> Outcome {
-        self.book().unheard += 1;
-        Outcome { apart: true, ..Outcome::default() }
-    }
-}
-
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
+        if let (Some(number), Some(_)) = (self.number, &self.answers) {
             let mut book = self.board.book();
             book.calls.remove(&number);
             book.waiting.remove(&number);
@@ -402,5 +422,93 @@ impl Outcome {
     /// Processes that may have heard nothing; nobody knows how many there are if none could be asked, but not none.
     pub(super) fn unheard(&self) -> u32 {
         self.silent.max(u32::from(self.apart))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const OTHER: Token = Token::new([9; 16]);
+
+    fn joined(others: &[Token]) -> Board {
+        let board = Board::new(Token::new([1; 16]), DEADLINE);
+        board.joined();
+        board.said(&Batch::default(), &keys(others));
+        board
+    }
+
+    fn keys(tokens: &[Token]) -> HashSet<u32> {
+        tokens.iter().map(|token| token.key()).collect()
+    }
+
+    /// Makes a call; where it stands.
+    fn place_of(board: &Board) -> Place {
+        let mut noted = None;
+        let asked = board.ask(&Call::Hello, |place| noted = Some(place));
+        assert_eq!(asked.number(), noted.map(|place| place.number));
+        noted.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_is_answered_at_once_and_what_it_said_is_said_all_the_same() {
+        let board = joined(&[]);
+        let outcome = board.ask(&Call::Hello, |place| assert!(place.alone)).outcome().await;
+        assert_eq!((outcome.answers.len(), outcome.unheard()), (0, 0));
+        assert_eq!(board.batch().unwrap().calls.len(), 1);
+    }
+
+    #[test]
+    fn nobody_is_alone_who_does_not_know_it() {
+        let board = Board::new(Token::new([1; 16]), DEADLINE);
+        assert!(!place_of(&board).alone, "there was no connection yet");
+        board.joined();
+        assert!(!place_of(&board).alone, "nobody has looked who else listens");
+        board.said(&Batch::default(), &keys(&[]));
+        assert!(place_of(&board).alone);
+        board.heard(OTHER);
+        assert!(!place_of(&board).alone, "somebody was heard since");
+        board.said(&Batch::default(), &keys(&[]));
+        assert!(place_of(&board).alone, "who has left again");
+        board.lost(None);
+        board.joined();
+        assert!(!place_of(&board).alone, "who knows who came meanwhile");
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_once_and_the_last_one_ends_the_wait() {
+        let board = joined(&[OTHER]);
+        let asked = board.ask(&Call::Hello, |place| assert!(!place.alone));
+        let number = asked.number().unwrap();
+        board.answered(OTHER, number + 1, Answer::Count(7));
+        let batch = board.batch().unwrap();
+        board.said(&batch, &keys(&[OTHER]));
+        for _ in 0..2 {
+            board.answered(OTHER, number, Answer::Count(1));
+        }
+        let outcome = asked.outcome().await;
+        assert_eq!((outcome.answers, outcome.silent), (vec![Answer::Count(1)], 0));
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_said() {
+        let board = joined(&[OTHER]);
+        drop(board.ask(&Call::Hello, |_| {}));
+        assert!(board.batch().is_none());
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let board = joined(&[OTHER]);
+        let asked: Vec<_> = (0..=MAX_WAITING).map(|_| board.ask(&Call::Hello, |_| {})).collect();
+        assert_eq!(asked.iter().filter(|asked| asked.number().is_some()).count(), MAX_WAITING);
+        for number in 0..MAX_ANSWERS as u64 + 10 {
+            board.answer(OTHER, number, &Answer::Done);
+        }
+        assert_eq!(board.book().answers.len(), MAX_ANSWERS);
+        let alone = joined(&[]);
+        let told = (0..=MAX_WAITING).filter(|_| alone.ask(&Call::Hello, |_| {}).number().is_some()).count();
+        assert_eq!(told, MAX_WAITING, "even if nobody waits for it");
     }
 }

@@ -10,7 +10,7 @@
 //! - An answer counts the sockets of all processes. A process that does not answer in time counts as one connection that
 //!   failed, since nobody knows how many it has, and so do those that cannot be asked while the database is down. The
 //!   sockets of this process hear in any case, and without waiting.
-//! - A process alone waits for nobody, only for the database to say that it is alone.
+//! - A process alone waits for nobody, nor for the database.
 //! - Events of one process arrive in one order on all sockets that hear them, those of other processes included. What is
 //!   said again after a connection broke is not heard twice.
 //! - Whatever a process misses while its own connection is broken is lost to its sockets, except that connections of
@@ -213,7 +213,7 @@ impl WebSocketNotifier {
         let room = room_of(connection);
         let call = Call::claim(&connection.id, room.clone());
         let seats = &self.shared.seats;
-        let asked = self.board().ask(&call, |number| seats.claim(number, connection));
+        let asked = self.board().ask(&call, |place| seats.claim(place.number, connection, place.alone));
         let claim = Claim { seats, number: asked.number() };
         // A process that is not heard must not keep guests out, so only what is known counts.
         let outcome = asked.outcome().await;

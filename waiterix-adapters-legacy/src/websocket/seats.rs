@@ -72,9 +72,10 @@ impl Seats {
         self.book().seats.contains_key(id)
     }
 
-    /// Notes a claim that is about to be put up.
-    pub(super) fn claim(&self, number: u64, connection: &Connection) {
-        let claim = Claim { id: connection.id.clone(), room: room_of(connection), placed: false };
+    /// Notes a claim that is about to be put up; `placed` if it counts at once, because nobody else can have claimed
+    /// anything.
+    pub(super) fn claim(&self, number: u64, connection: &Connection, placed: bool) {
+        let claim = Claim { id: connection.id.clone(), room: room_of(connection), placed };
         self.book().claims.insert(number, claim);
     }
 
@@ -203,7 +204,7 @@ mod tests {
     fn a_claim_counts_against_others_once_its_place_is_known() {
         let seats = Seats::default();
         let (one, _far_end) = guest("one");
-        seats.claim(1, &one);
+        seats.claim(1, &one, false);
         assert_eq!(seats.weigh(&one.id, Some(&room())), (false, 0));
         seats.placed(1);
         assert_eq!(seats.weigh(&one.id, Some(&room())), (true, 1));

@@ -15,8 +15,8 @@ use waiterix_ports::{ConnectionId, ErrorKind, Notifier as _};
 use waiterix_postgres::testing;
 
 use crate::processes::{
-    Admin, PATIENCE, chef, connected, database, delivered, guest, joined, joined_with, joins, partly,
-    patient, process_with, publish, sees,
+    Admin, PATIENCE, chef, connected, connection, database, delivered, guest, joined, joined_with, joins,
+    partly, patient, process_with, publish, sees,
 };
 
 /// Well below the deadline: nobody waited for anybody.
@@ -29,20 +29,44 @@ async fn is_apart(process: &WebSocketNotifier) {
     .await;
 }
 
+/// The database falls silent, and a process that is alone has nothing to wait for: it answers at once until it has
+/// noticed, and at once from then on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_alone_waits_for_nobody() {
+async fn a_process_alone_waits_for_nobody_and_not_for_the_database() {
     let Some(database) = database().await else { return };
-    let mut settings = patient();
-    settings.deadline = Duration::from_secs(60);
-    let one = joined_with(&database.url(), 1, settings).await;
+    let proxy = Proxy::to(&database.url()).await.unwrap();
+    let settings = WebSocketSettings { deadline: Duration::from_secs(60), ..patient() };
+    let one = joined_with(&proxy.url(&database.url()), 1, settings).await;
     let mut peer = connected(&one, "c", chef()).await;
+    sees(&one, 0).await;
+    proxy.set(Mode::Hold);
     let begun = Instant::now();
     for number in 0..20 {
         assert_eq!(publish(&one, &number.to_string()).await, delivered(1));
         assert_eq!(peer.hears().await, number.to_string());
+        let (another, _far_end) = connection(&format!("d{number}"), guest(), 1);
+        one.connect(&another).await.unwrap();
+        one.disconnect(&another.id).await.unwrap();
     }
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
-    assert_eq!(one.snapshot().others, 0);
+    assert!(!one.send(&ConnectionId::new("elsewhere"), "x").await.unwrap());
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    assert!(one.snapshot().joined, "it had not noticed yet, so it was not that");
+}
+
+/// What is said while nobody was known to listen reaches whoever begins to listen meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_alone_counts_the_sockets_of_the_next_one_from_the_first() {
+    let Some(database) = database().await else { return };
+    let one = joined(&database.url(), 1).await;
+    sees(&one, 0).await;
+    for number in 2..12 {
+        let next = joined(&database.url(), number).await;
+        let mut peer = connected(&next, "c", chef()).await;
+        assert_eq!(publish(&one, "x").await, delivered(1));
+        assert_eq!(peer.hears().await, "x");
+        next.close(PATIENCE).await;
+        sees(&one, 0).await;
+    }
 }
 
 /// Nothing is there yet when the first guest comes, and nothing ever will be.
