@@ -4,15 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use waiterix_tests::client::Client;
 use waiterix_tests::data::{self, OrderLine};
-use waiterix_tests::program::Program;
+use waiterix_tests::socket::Socket;
+use waiterix_tests::stage::Stage;
 
 /// A dish as the guests of the data ordered it: name, choice, unit price in cents.
 type Dish = (String, Option<String>, i64);
@@ -32,32 +29,14 @@ fn tax(subtotal_cents: i64) -> i64 {
     (subtotal_cents + 5) / 10
 }
 
-/// Counts `new-order` events of one restaurant until `expected` of them came.
-async fn count_new_orders(
-    program: &Program,
-    owner: &Client,
-    restaurant: &str,
-    expected: usize,
-) -> tokio::task::JoinHandle<Vec<String>> {
-    let mut url = program.base.join(&format!("/ws?restaurantId={restaurant}&role=chef")).unwrap();
-    url.set_scheme("ws").unwrap();
-    let mut request = url.as_str().into_client_request().unwrap();
-    request.headers_mut().insert("cookie", owner.cookie().parse().unwrap());
-    let stream = tokio::net::TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).await.unwrap();
-    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-    socket.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
-    let pong = socket.next().await.unwrap().unwrap();
-    assert_eq!(pong.to_text().unwrap(), r#"{"type":"pong"}"#);
+/// Counts `new-order` events until `expected` of them came.
+fn count_new_orders(mut chef: Socket, expected: usize) -> tokio::task::JoinHandle<Vec<String>> {
     tokio::spawn(async move {
         let mut heard = Vec::new();
         while heard.len() < expected {
-            let next = tokio::time::timeout(Duration::from_secs(60), socket.next()).await;
-            let message = next.expect("an event within a minute").unwrap().unwrap();
-            if let Message::Text(text) = message {
-                let event: Value = serde_json::from_str(&text).unwrap();
-                if event["type"] == "new-order" {
-                    heard.push(event["data"]["orderId"].as_str().unwrap().to_owned());
-                }
+            let event = chef.event().await;
+            if event["type"] == "new-order" {
+                heard.push(event["data"]["orderId"].as_str().unwrap().to_owned());
             }
         }
         heard
@@ -77,6 +56,24 @@ fn menu_csv(dishes: &[Dish]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_real_order_is_placed_heard_and_reported_to_the_cent() {
+    serve_them_all(&Stage::local()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_the_providers_of_old() {
+    if let Some(stage) = Stage::legacy().await {
+        serve_them_all(&stage).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_aws() {
+    if let Some(stage) = Stage::aws().await {
+        serve_them_all(&stage).await;
+    }
+}
+
+async fn serve_them_all(stage: &Stage) {
     let (lines, source) = data::orders();
     println!("orders from {source}");
     let mut orders: BTreeMap<u32, Vec<&OrderLine>> = BTreeMap::new();
@@ -87,9 +84,7 @@ async fn every_real_order_is_placed_heard_and_reported_to_the_cent() {
     dishes.sort();
     dishes.dedup();
 
-    let data = tempfile::tempdir().unwrap();
-    let program = Program::start(data.path(), &[]);
-    let owner = Client::signed_in(&program.base, data.path(), "owner@example.org").await;
+    let owner = stage.user("owner@example.org").await;
     let restaurant = owner
         .post("/api/restaurant", &json!({ "name": "Cantina", "city": "Denver", "country": "United States" }))
         .await;
@@ -102,7 +97,7 @@ async fn every_real_order_is_placed_heard_and_reported_to_the_cent() {
     assert_eq!(confirmed["count"], json!(dishes.len()));
 
     // What a guest's page does: read the menu, remember ids and prices.
-    let guest = Client::new(&program.base);
+    let guest = stage.guest();
     let menu = guest.get(&format!("/api/menu-items?restaurantId={restaurant}")).await;
     let menu: BTreeMap<Dish, Value> = menu
         .as_array()
@@ -116,7 +111,10 @@ async fn every_real_order_is_placed_heard_and_reported_to_the_cent() {
         .collect();
     assert_eq!(menu.len(), dishes.len());
 
-    let chef = count_new_orders(&program, &owner, &restaurant, orders.len()).await;
+    let query = format!("restaurantId={restaurant}&role=chef");
+    let mut chef = stage.socket(&query, &[("cookie", owner.cookie())]).await.unwrap();
+    assert_eq!(chef.everything().await, Vec::<Value>::new());
+    let chef = count_new_orders(chef, orders.len());
     let mut placed = Vec::new();
     let mut expected = Expected::default();
     for order in orders.values() {

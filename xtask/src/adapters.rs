@@ -144,8 +144,8 @@ fn page(proofs: &Proofs) -> String {
          PostgreSQL, PgBouncer and Redis are the real servers. AWS is MiniStack and dynalite, with scripted servers where these lack\n\
          something: the suppression list of SES, the callbacks of API Gateway, and s3s-fs for URLs that were changed after they\n\
          were signed. Google Cloud Storage is gcp-storage-emulator behind a front that does what it lacks: tokens, signatures,\n\
-         conditions and pages. All of it goes over real sockets; nothing here ran against AWS or Google. A wrapper is named with\n\
-         what it wraps.\n\n\
+         conditions and pages. Resend is a scripted server that remembers keys as it does. All of it goes over real sockets; nothing\n\
+         here ran against AWS, Google, Neon or Resend. A wrapper is named with what it wraps.\n\n\
          | port | adapter | clauses | cases |\n|---|---|---|---|\n",
     );
     let mut totals: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();
