@@ -1,0 +1,102 @@
+//! Two memory adapters under a mirror, each behind a wire that a test can cut.
+
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use waiterix_adapters_local::memory::MemorySessionStore;
+use waiterix_contract::{Fixture, ManualClock};
+use waiterix_layers::{Around, Call, Wrap};
+use waiterix_migration::{DualSessionStore, MemoryJournal, Phase, SessionKey, Switch};
+use waiterix_ports::{Error, ErrorKind, Result, Retry, SessionId, SessionStore};
+
+/// The way to a provider.
+#[derive(Debug, Clone, Default)]
+pub struct Wire(Arc<AtomicU8>);
+
+impl Wire {
+    /// From now on nothing gets through.
+    pub fn cut(&self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+
+    /// From now on everything gets through, and no answer comes back.
+    pub fn swallow(&self) {
+        self.0.store(2, Ordering::SeqCst);
+    }
+
+    pub fn mend(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+
+    pub fn to<P: Wrap + ?Sized>(&self, port: Arc<P>) -> Arc<P> {
+        waiterix_layers::wrap(port, self.clone())
+    }
+}
+
+impl Around for Wire {
+    async fn around<'a, T: Send + 'a>(&'a self, call: Call<'a, T>) -> Result<T> {
+        let name = call.operation.name;
+        match self.0.load(Ordering::SeqCst) {
+            0 => call.begin().await,
+            1 => Err(Error::new(ErrorKind::Unavailable, name).retry(Retry::Safe)),
+            _ => {
+                drop(call.begin().await);
+                Err(Error::new(ErrorKind::Timeout, name).retry(Retry::Ambiguous))
+            }
+        }
+    }
+}
+
+/// A mirror of sessions and what is under it.
+pub struct Sessions {
+    pub old: Arc<MemorySessionStore>,
+    pub new: Arc<MemorySessionStore>,
+    pub old_wire: Wire,
+    pub new_wire: Wire,
+    pub switch: Arc<Switch>,
+    pub journal: Arc<MemoryJournal<SessionKey>>,
+    pub clock: Arc<ManualClock>,
+    pub mirror: Arc<DualSessionStore>,
+}
+
+impl Sessions {
+    pub fn new(phase: Phase) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let (old, new) = (MemorySessionStore::new(clock.clone()), MemorySessionStore::new(clock.clone()));
+        let (old, new) = (Arc::new(old), Arc::new(new));
+        let (old_wire, new_wire) = (Wire::default(), Wire::default());
+        let (switch, journal) = (Arc::new(Switch::new(phase)), Arc::new(MemoryJournal::default()));
+        let mirror = Arc::new(DualSessionStore::new(
+            old_wire.to::<dyn SessionStore>(old.clone()),
+            new_wire.to::<dyn SessionStore>(new.clone()),
+            switch.clone(),
+            journal.clone(),
+            clock.clone(),
+        ));
+        Self { old, new, old_wire, new_wire, switch, journal, clock, mirror }
+    }
+
+    /// Another instance over the same stores and journal, in a phase of its own.
+    pub fn instance(&self, phase: Phase) -> DualSessionStore {
+        DualSessionStore::new(
+            self.old_wire.to::<dyn SessionStore>(self.old.clone()),
+            self.new_wire.to::<dyn SessionStore>(self.new.clone()),
+            Arc::new(Switch::new(phase)),
+            self.journal.clone(),
+            self.clock.clone(),
+        )
+    }
+
+    pub fn fixture(self) -> Fixture<dyn SessionStore> {
+        let (old, new) = (self.old.clone(), self.new.clone());
+        Fixture::new(self.mirror.clone() as Arc<dyn SessionStore>).clocked(self.clock.clone()).vandalised(
+            move |id| {
+                old.spoil(&SessionId::new(id.clone()));
+                new.spoil(&SessionId::new(id));
+                std::future::ready(())
+            },
+        )
+    }
+}
