@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use waiterix_ports::Result;
+use waiterix_ports::{Error, ErrorKind, Result, Retry};
 
 /// Names one entry; later ones are larger, but not every number is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +146,17 @@ pub(crate) async fn dirty<K: Clone + PartialEq + 'static>(journal: &dyn Journal<
                 Some((_, ids)) => ids.push(id),
                 None => keys.push((key, vec![id])),
             }
+        }
+    }
+}
+
+/// Whether a refusal says that nothing was written.
+pub(crate) fn had_no_effect(error: &Error) -> bool {
+    match error.retry_advice() {
+        Retry::Ambiguous => false,
+        Retry::Safe | Retry::After(_) => true,
+        Retry::No => {
+            matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid)
         }
     }
 }

@@ -15,10 +15,10 @@ use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
 use waiterix_ports::session::is_session_id;
 use waiterix_ports::{
-    Clock, Error, ErrorKind, Loaded, Result, Retry, Revision, Session, SessionId, SessionStore,
+    Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore,
 };
 
-use crate::journal::{Journal, Pass, dirty};
+use crate::journal::{Journal, Pass, dirty, had_no_effect};
 use crate::phase::{Leader, Mirroring, Phases};
 
 /// What may differ between the two stores.
@@ -142,17 +142,6 @@ impl DualSessionStore {
     async fn begin_anew(sides: &Sides<'_>, id: &SessionId) -> Result<()> {
         marks::forget(sides.other, id).await?;
         marks::forget(sides.leader, id).await
-    }
-}
-
-/// Whether a refusal says that nothing was written.
-fn had_no_effect(error: &Error) -> bool {
-    match error.retry_advice() {
-        Retry::Ambiguous => false,
-        Retry::Safe | Retry::After(_) => true,
-        Retry::No => {
-            matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid)
-        }
     }
 }
 

@@ -5,11 +5,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use waiterix_adapters_local::memory::MemorySessionStore;
+use waiterix_adapters_local::memory::{MemoryBlobStore, MemorySessionStore};
+use waiterix_contract::blob::SignedUrls;
 use waiterix_contract::{Fixture, ManualClock};
 use waiterix_layers::{Around, Call, Wrap};
-use waiterix_migration::{DualSessionStore, MemoryJournal, Phase, SessionKey, Switch};
-use waiterix_ports::{Error, ErrorKind, Result, Retry, SessionId, SessionStore};
+use waiterix_migration::{
+    BlobKey, DualBlobStore, DualSessionStore, Leader, MemoryJournal, Phase, Phases as _, SessionKey, Switch,
+};
+use waiterix_ports::{BlobStore, Error, ErrorKind, Result, Retry, SessionId, SessionStore};
 
 /// The way to a provider.
 #[derive(Debug, Clone, Default)]
@@ -98,5 +101,57 @@ impl Sessions {
                 std::future::ready(())
             },
         )
+    }
+}
+
+/// A mirror of objects and what is under it.
+pub struct Blobs {
+    pub old: Arc<MemoryBlobStore>,
+    pub new: Arc<MemoryBlobStore>,
+    pub old_wire: Wire,
+    pub new_wire: Wire,
+    pub switch: Arc<Switch>,
+    pub journal: Arc<MemoryJournal<BlobKey>>,
+    pub clock: Arc<ManualClock>,
+    pub mirror: Arc<DualBlobStore>,
+    urls: Option<SignedUrls>,
+}
+
+impl Blobs {
+    pub async fn new(phase: Phase) -> Self {
+        let (clock, urls) = (Arc::new(ManualClock::default()), SignedUrls::bind().await);
+        let old = Arc::new(MemoryBlobStore::new(clock.clone(), urls.signer()));
+        let new = Arc::new(MemoryBlobStore::new(clock.clone(), urls.signer()));
+        let (old_wire, new_wire) = (Wire::default(), Wire::default());
+        let (switch, journal) = (Arc::new(Switch::new(phase)), Arc::new(MemoryJournal::default()));
+        let mirror = Arc::new(DualBlobStore::new(
+            old_wire.to::<dyn BlobStore>(old.clone()),
+            new_wire.to::<dyn BlobStore>(new.clone()),
+            switch.clone(),
+            journal.clone(),
+            clock.clone(),
+        ));
+        Self { old, new, old_wire, new_wire, switch, journal, clock, mirror, urls: Some(urls) }
+    }
+
+    /// Another instance over the same stores and journal, in a phase of its own.
+    pub fn instance(&self, phase: Phase) -> DualBlobStore {
+        DualBlobStore::new(
+            self.old_wire.to::<dyn BlobStore>(self.old.clone()),
+            self.new_wire.to::<dyn BlobStore>(self.new.clone()),
+            Arc::new(Switch::new(phase)),
+            self.journal.clone(),
+            self.clock.clone(),
+        )
+    }
+
+    /// Signed URLs lead to the store that leads, past the mirror, as those of providers do.
+    pub fn fixture(mut self) -> Fixture<dyn BlobStore> {
+        let leader = match self.switch.now().leader {
+            Leader::Old => self.old.clone(),
+            Leader::New => self.new.clone(),
+        };
+        let served = self.urls.take().map(|urls| urls.serve(leader, self.clock.clone()));
+        Fixture::new(self.mirror.clone() as Arc<dyn BlobStore>).clocked(self.clock.clone()).guarded(served)
     }
 }
