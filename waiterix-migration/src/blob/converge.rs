@@ -86,13 +86,15 @@ impl DualBlobStore {
     ///
     /// An object that is dirty is the leader's, so where the leader has none there is none.
     pub(super) async fn adopt(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
-        if !is_key(key) || self.is_dirty(key).await? || found(sides.other.head(key).await)?.is_none() {
+        if !is_key(key) || self.is_dirty(sides, key).await? {
             return Ok(false);
         }
+        let Some(BlobMeta { size, .. }) = found(sides.other.head(key).await)? else { return Ok(false) };
         let _alone = self.locks.of(key).await;
-        let entry = self.journal.add(&BlobKey::Copied(key.to_owned())).await?;
+        let copying = BlobKey::Copying { key: key.to_owned(), to: sides.led_by, size };
+        let entry = self.journal.add(&copying).await?;
         for _ in 0..TRIES {
-            if self.is_dirty(key).await? {
+            if self.is_dirty(sides, key).await? {
                 break;
             }
             let Some(source) = found(sides.other.get(key, None).await)? else { break };
@@ -106,7 +108,7 @@ impl DualBlobStore {
                 Err(error) => return Err(error),
             };
             let after = found(sides.other.head(key).await)?;
-            if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_dirty(key).await? {
+            if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_dirty(sides, key).await? {
                 self.journal.done(&[entry]).await?;
                 return Ok(true);
             }
@@ -119,19 +121,27 @@ impl DualBlobStore {
         Ok(found(sides.leader.head(key).await)?.is_some())
     }
 
-    /// What is left to be done about a copy that was begun, or that was put off when the object was read.
-    pub(super) async fn finish_copy(&self, sides: &Sides<'_>, key: &str) -> Result<()> {
-        if self.is_dirty(key).await? {
+    /// What is left to be done about a copy that was begun: whoever made it may have been ended before it saw that the object
+    /// had been deleted meanwhile.
+    pub(super) async fn finish_copy(&self, sides: &Sides<'_>, key: &str, size: u64) -> Result<()> {
+        if self.is_dirty(sides, key).await? {
             // The other entry says what to do.
             return Ok(());
         }
         let here = found(sides.leader.head(key).await)?;
-        match (here, found(sides.other.head(key).await)?) {
-            (None, Some(_)) => self.adopt(sides, key).await.map(drop),
-            // Whoever copied it was ended before it saw that the object had been deleted.
-            (Some(_), None) => sides.leader.delete(key).await,
-            (Some(_), Some(_)) | (None, None) => Ok(()),
+        let there = found(sides.other.head(key).await)?;
+        if there.is_none() && here.is_some_and(|here| here.size == size) {
+            sides.leader.delete(key).await?;
         }
+        Ok(())
+    }
+
+    /// Copies what only the other store has.
+    pub(super) async fn adopt_missing(&self, sides: &Sides<'_>, key: &str) -> Result<()> {
+        if found(sides.leader.head(key).await)?.is_none() {
+            self.adopt(sides, key).await?;
+        }
+        Ok(())
     }
 
     /// Looks whether a signed upload has arrived; answers whether none can arrive any more. It never replaces an object, so
@@ -143,17 +153,21 @@ impl DualBlobStore {
         until: Timestamp,
     ) -> Result<bool> {
         let is_over = self.clock.now() > until.plus_seconds(LONGEST_UPLOAD_S);
-        if let Some(here) = found(sides.leader.head(key).await)? {
-            let there = found(sides.other.head(key).await)?;
-            if there.is_none_or(|there| there.size != here.size) {
-                self.converge(sides, key).await?;
-            }
+        let Some(here) = found(sides.leader.head(key).await)? else {
+            // It may have been signed by the store that led before.
+            self.adopt(sides, key).await?;
+            return Ok(is_over);
+        };
+        let there = found(sides.other.head(key).await)?;
+        if there.is_none_or(|there| there.size != here.size) {
+            self.converge(sides, key).await?;
         }
         Ok(is_over)
     }
 
-    pub(super) async fn is_dirty(&self, key: &str) -> Result<bool> {
-        self.journal.holds(&BlobKey::Written(key.to_owned())).await
+    /// Whether the leader was written and the other store may not have followed.
+    pub(super) async fn is_dirty(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
+        self.journal.holds(&sides.written(key)).await
     }
 
     /// Before a key is written: what only the other store has is copied, so that readers meanwhile find it, and so that what
@@ -176,7 +190,7 @@ pub(super) enum Place {
 impl DualBlobStore {
     /// Where to read what the leader says it does not have. Inline it is copied first; in the background that is put off.
     pub(super) async fn place_of(&self, sides: &Sides<'_>, key: &str) -> Result<Place> {
-        if !is_key(key) || self.is_dirty(key).await? {
+        if !is_key(key) || self.is_dirty(sides, key).await? {
             return Ok(Place::Leader);
         }
         if sides.is_inline() {
@@ -189,7 +203,7 @@ impl DualBlobStore {
         if found(sides.other.head(key).await)?.is_none() {
             return Ok(Place::Leader);
         }
-        self.journal.add(&BlobKey::Copied(key.to_owned())).await?;
+        self.journal.add(&BlobKey::Wanted(key.to_owned())).await?;
         Ok(Place::Other)
     }
 }

@@ -25,10 +25,26 @@ use locks::Locks;
 /// What may differ between the two stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobKey {
-    /// The object was written or deleted in the leader: what the other store holds is older.
-    Written(String),
-    /// The object was found in the other store only.
-    Copied(String),
+    /// The object was written or deleted in a store that led then: what the other one holds is older.
+    ///
+    /// The leader is told, so that an instance that knows of a later phase does not take a new object for a deleted one.
+    Written {
+        /// Which object.
+        key: String,
+        /// Who led.
+        leader: Leader,
+    },
+    /// The object was read from the other store, and its copy put off.
+    Wanted(String),
+    /// The object is being copied to a store that had none.
+    Copying {
+        /// Which object.
+        key: String,
+        /// Where to.
+        to: Leader,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// A signed URL allows an upload to the leader.
     Uploading {
         /// Of which object.
@@ -73,6 +89,10 @@ impl Sides<'_> {
         self.mirroring == Mirroring::Inline
     }
 
+    fn written(&self, key: &str) -> BlobKey {
+        BlobKey::Written { key: key.to_owned(), leader: self.led_by }
+    }
+
     /// The names of the leader and the other store.
     fn names(&self) -> (&'static str, &'static str) {
         match self.led_by {
@@ -96,12 +116,15 @@ impl DualBlobStore {
     }
 
     fn sides(&self) -> Sides<'_> {
-        let phase = self.phases.now();
-        let (leader, other) = match phase.leader {
+        self.sides_led_by(self.phases.now().leader)
+    }
+
+    fn sides_led_by(&self, led_by: Leader) -> Sides<'_> {
+        let (leader, other) = match led_by {
             Leader::Old => (&*self.old, &*self.new),
             Leader::New => (&*self.new, &*self.old),
         };
-        Sides { leader, other, led_by: phase.leader, mirroring: phase.mirroring }
+        Sides { leader, other, led_by, mirroring: self.phases.now().mirroring }
     }
 
     /// Makes both stores equal about every dirty key; a key that fails stays dirty. An upload that may still arrive is looked
@@ -114,8 +137,13 @@ impl DualBlobStore {
         for (key, entries) in dirty(&*self.journal).await? {
             let sides = self.sides();
             let settled = match &key {
-                BlobKey::Written(key) => self.converge(&sides, key).await.map(|()| true),
-                BlobKey::Copied(key) => self.finish_copy(&sides, key).await.map(|()| true),
+                BlobKey::Written { key, leader } => {
+                    self.converge(&self.sides_led_by(*leader), key).await.map(|()| true)
+                }
+                BlobKey::Wanted(key) => self.adopt_missing(&sides, key).await.map(|()| true),
+                BlobKey::Copying { key, to, size } => {
+                    self.finish_copy(&self.sides_led_by(*to), key, *size).await.map(|()| true)
+                }
                 BlobKey::Uploading { key, until } => self.look_for_upload(&sides, key, *until).await,
             };
             match settled {
@@ -134,7 +162,7 @@ impl DualBlobStore {
         key: &str,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let entry = self.journal.add(&BlobKey::Written(key.to_owned())).await?;
+        let entry = self.journal.add(&sides.written(key)).await?;
         let written = write.await;
         let settled = match &written {
             Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),
@@ -181,7 +209,7 @@ impl BlobStore for DualBlobStore {
     async fn delete(&self, key: &str) -> Result<()> {
         let sides = self.sides();
         let _alone = self.locks.of(key).await;
-        let entry = self.journal.add(&BlobKey::Written(key.to_owned())).await?;
+        let entry = self.journal.add(&sides.written(key)).await?;
         sides.leader.delete(key).await?;
         // What fails on the other side stays in the journal, and is not read from there meanwhile.
         if sides.other.delete(key).await.is_ok() {
