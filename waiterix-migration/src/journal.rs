@@ -135,7 +135,9 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
 const PAGE: u32 = 200;
 
 /// The dirty keys, each with all of its entries there are now: a key that was written a hundred times is converged once.
-pub(crate) async fn dirty<K: Clone + PartialEq + 'static>(journal: &dyn Journal<K>) -> Result<Vec<(K, Vec<EntryId>)>> {
+pub(crate) async fn dirty<K: Clone + PartialEq + 'static>(
+    journal: &dyn Journal<K>,
+) -> Result<Vec<(K, Vec<EntryId>)>> {
     let (mut keys, mut after): (Vec<(K, Vec<EntryId>)>, _) = (Vec::new(), None);
     loop {
         let page = journal.entries(after, PAGE).await?;

@@ -18,14 +18,14 @@
 
 mod blob;
 mod journal;
-//mod mail;
-//mod notifier;
+mod mail;
+mod notifier;
 mod phase;
 mod session;
 
 pub use blob::{BlobKey, DualBlobStore};
 pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
-//pub use mail::{RoutedMailer, Share};
-//pub use notifier::DualNotifier;
+pub use mail::{RoutedMailer, Share};
+pub use notifier::DualNotifier;
 pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
 pub use session::{DualSessionStore, SessionKey};

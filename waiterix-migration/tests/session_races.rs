@@ -141,7 +141,10 @@ async fn a_logout_by_the_old_application_ends_the_copy() {
     for leads in [OLD, NEW] {
         let moving = Sessions::new(leads);
         moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
-        assert!(moving.old.delete(&id("one")).await.unwrap(), "the old application knows nothing of the mirror");
+        assert!(
+            moving.old.delete(&id("one")).await.unwrap(),
+            "the old application knows nothing of the mirror"
+        );
         // What a trigger on its table does.
         moving.journal.add(&SessionKey::Session(id("one"))).await.unwrap();
         assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
@@ -166,7 +169,11 @@ async fn a_storm_of_touches_is_one_write_on_the_other_side() {
     let revision = moving.new.load(&id("one")).await.unwrap().unwrap().revision;
     let now = moving.clock.now();
     for number in 1..=100 {
-        moving.mirror.touch(&id("one"), now.plus_millis(number), now.plus_seconds(3600 + number)).await.unwrap();
+        moving
+            .mirror
+            .touch(&id("one"), now.plus_millis(number), now.plus_seconds(3600 + number))
+            .await
+            .unwrap();
     }
     assert_eq!(moving.new.load(&id("one")).await.unwrap().unwrap().revision, revision, "nothing came yet");
     assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
@@ -244,7 +251,11 @@ async fn what_only_a_store_that_is_down_could_know_is_an_error() {
     refused(moving.mirror.temp_take("code").await, ErrorKind::Unavailable, "nor a code that is not there");
     moving.old_wire.mend();
     moving.new_wire.cut();
-    refused(moving.mirror.load(&id("one")).await, ErrorKind::Unavailable, "an outage is no reason to fall back");
+    refused(
+        moving.mirror.load(&id("one")).await,
+        ErrorKind::Unavailable,
+        "an outage is no reason to fall back",
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Random schedules of what users and relays do, with faults of both stores: nothing is lost, and nothing comes back.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failed test is a panic, and its seed is shown")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed test is a panic, and its seed is shown"
+)]
 
 mod pair;
 

@@ -2,9 +2,7 @@
 
 use waiterix_domain::Timestamp;
 use waiterix_ports::blob::{MAX_BLOB_BYTES, is_key};
-use waiterix_ports::{
-    BlobMeta, BlobStore, Download, Error, ErrorKind, PutBlob, PutMode, Result, Retry,
-};
+use waiterix_ports::{BlobMeta, BlobStore, Download, Error, ErrorKind, PutBlob, PutMode, Result, Retry};
 
 use super::{BlobKey, DualBlobStore, Sides};
 

@@ -101,9 +101,7 @@ impl DualSessionStore {
             Ok(()) => {}
             // Somebody else has copied it, or it was made here.
             Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error)
-                if error.kind() == ErrorKind::Invalid && found.expires_at <= self.clock.now() =>
-            {
+            Err(error) if error.kind() == ErrorKind::Invalid && found.expires_at <= self.clock.now() => {
                 return Ok(None);
             }
             Err(error) => return Err(error),

@@ -14,9 +14,7 @@ use tokio::{join, try_join};
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
 use waiterix_ports::session::is_session_id;
-use waiterix_ports::{
-    Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore,
-};
+use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
 use crate::journal::{Journal, Pass, dirty, had_no_effect};
 use crate::phase::{Leader, Mirroring, Phases};
