@@ -58,7 +58,8 @@ impl DualBlobStore {
         for _ in 0..TRIES {
             let there = found(sides.other.head(key).await)?;
             let Some(source) = found(sides.leader.get(key, None).await)? else {
-                if there.is_some() {
+                // Without a delete that was asked for, it is the other store's alone: the write never came about.
+                if there.is_some() && self.is_deleted(sides, key).await? {
                     sides.other.delete(key).await?;
                 }
                 if found(sides.leader.head(key).await)?.is_none() {
@@ -82,9 +83,9 @@ impl DualBlobStore {
 
     /// Copies an object that only the other store has to the leader, unless it is there by then; answers whether it is.
     ///
-    /// An object that is dirty is the leader's, so where the leader has none there is none.
+    /// One that was deleted in the leader is none, whatever the other store still has.
     pub(super) async fn adopt(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
-        if !is_key(key) || self.is_dirty(sides, key).await? {
+        if !is_key(key) || self.is_deleted(sides, key).await? {
             return Ok(false);
         }
         let Some(BlobMeta { size, .. }) = found(sides.other.head(key).await)? else { return Ok(false) };
@@ -92,7 +93,7 @@ impl DualBlobStore {
         let copying = BlobKey::Copying { key: key.to_owned(), to: sides.led_by, size };
         let entry = self.journal.add(&copying).await?;
         for _ in 0..TRIES {
-            if self.is_dirty(sides, key).await? {
+            if self.is_deleted(sides, key).await? {
                 break;
             }
             let Some(source) = found(sides.other.get(key, None).await)? else { break };
@@ -106,7 +107,7 @@ impl DualBlobStore {
                 Err(error) => return Err(error),
             };
             let after = found(sides.other.head(key).await)?;
-            if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_dirty(sides, key).await? {
+            if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_deleted(sides, key).await? {
                 self.journal.done(&[entry]).await?;
                 return Ok(true);
             }
@@ -122,7 +123,7 @@ impl DualBlobStore {
     /// What is left to be done about a copy that was begun: whoever made it may have been ended before it saw that the object
     /// had been deleted meanwhile.
     pub(super) async fn finish_copy(&self, sides: &Sides<'_>, key: &str, size: u64) -> Result<()> {
-        if self.is_dirty(sides, key).await? {
+        if self.is_deleted(sides, key).await? {
             // The other entry says what to do.
             return Ok(());
         }
@@ -163,9 +164,9 @@ impl DualBlobStore {
         Ok(is_over)
     }
 
-    /// Whether the leader was written and the other store may not have followed.
-    pub(super) async fn is_dirty(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
-        self.journal.holds(&sides.written(key)).await
+    /// Whether it was deleted in the leader, and the other store may not have followed.
+    pub(super) async fn is_deleted(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
+        self.journal.holds(&sides.deleted(key)).await
     }
 
     /// Before a key is written: what only the other store has is copied, so that readers meanwhile find it, and so that what
@@ -188,7 +189,7 @@ pub(super) enum Place {
 impl DualBlobStore {
     /// Where to read what the leader says it does not have. Inline it is copied first; in the background that is put off.
     pub(super) async fn place_of(&self, sides: &Sides<'_>, key: &str) -> Result<Place> {
-        if !is_key(key) || self.is_dirty(sides, key).await? {
+        if !is_key(key) || self.is_deleted(sides, key).await? {
             return Ok(Place::Leader);
         }
         if sides.is_inline() {

@@ -82,7 +82,7 @@ impl DualBlobStore {
                 (Some(one), _) => (one, true),
                 (None, Some(other)) => (other, false),
             };
-            if !is_here && self.is_dirty(sides, &entry.0).await? {
+            if !is_here && self.is_deleted(sides, &entry.0).await? {
                 after = Some(entry.0);
                 continue;
             }

@@ -25,10 +25,18 @@ use locks::Locks;
 /// What may differ between the two stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobKey {
-    /// The object was written or deleted in a store that led then: what the other one holds is older.
+    /// The object was written in a store that led then: what the other one holds may be older. Where the leader has none, the
+    /// write did not come about, or a delete came after it that has an entry of its own.
     ///
-    /// The leader is told, so that an instance that knows of a later phase does not take a new object for a deleted one.
+    /// The leader is told, so that an instance that knows of a later phase copies in the right direction.
     Written {
+        /// Which object.
+        key: String,
+        /// Who led.
+        leader: Leader,
+    },
+    /// The object was deleted in a store that led then: where that one has none, the other shall have none.
+    Deleted {
         /// Which object.
         key: String,
         /// Who led.
@@ -56,7 +64,7 @@ pub enum BlobKey {
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///
-/// - Reads ask the leader, and the other store only where the leader answers `NotFound` and nothing is dirty about the object.
+/// - Reads ask the leader, and the other store only where the leader answers `NotFound` and it was not deleted there just now.
 ///   What only the other store has is copied, before the answer or later, if there is none in the leader by then. An outage is
 ///   an error and never `NotFound`.
 /// - Writes are the leader's; the other store follows by reading the object from the leader afresh. Deletes go to both.
@@ -89,8 +97,8 @@ impl Sides<'_> {
         self.mirroring == Mirroring::Inline
     }
 
-    fn written(&self, key: &str) -> BlobKey {
-        BlobKey::Written { key: key.to_owned(), leader: self.led_by }
+    fn deleted(&self, key: &str) -> BlobKey {
+        BlobKey::Deleted { key: key.to_owned(), leader: self.led_by }
     }
 
     /// The names of the leader and the other store.
@@ -137,7 +145,7 @@ impl DualBlobStore {
         for (key, entries) in dirty(&*self.journal).await? {
             let sides = self.sides();
             let settled = match &key {
-                BlobKey::Written { key, leader } => {
+                BlobKey::Written { key, leader } | BlobKey::Deleted { key, leader } => {
                     self.converge(&self.sides_led_by(*leader), key).await.map(|()| true)
                 }
                 BlobKey::Wanted(key) => self.adopt_missing(&sides, key).await.map(|()| true),
@@ -162,7 +170,8 @@ impl DualBlobStore {
         key: &str,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let entry = self.journal.add(&sides.written(key)).await?;
+        let writing = BlobKey::Written { key: key.to_owned(), leader: sides.led_by };
+        let entry = self.journal.add(&writing).await?;
         let written = write.await;
         let settled = match &written {
             Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),
@@ -209,8 +218,13 @@ impl BlobStore for DualBlobStore {
     async fn delete(&self, key: &str) -> Result<()> {
         let sides = self.sides();
         let _alone = self.locks.of(key).await;
-        let entry = self.journal.add(&sides.written(key)).await?;
-        sides.leader.delete(key).await?;
+        let entry = self.journal.add(&sides.deleted(key)).await?;
+        if let Err(error) = sides.leader.delete(key).await {
+            if had_no_effect(&error) {
+                self.journal.done(&[entry]).await?;
+            }
+            return Err(error);
+        }
         // What fails on the other side stays in the journal, and is not read from there meanwhile.
         if sides.other.delete(key).await.is_ok() {
             let _ = self.journal.done(&[entry]).await;
@@ -238,8 +252,15 @@ impl BlobStore for DualBlobStore {
 
     async fn set_access(&self, key: &str, owner: Option<&UserId>, visibility: Visibility) -> Result<()> {
         let sides = self.sides();
-        self.prepare(&sides, key).await;
-        self.mirrored(&sides, key, sides.leader.set_access(key, owner, visibility)).await
+        let changing = async {
+            match sides.leader.set_access(key, owner, visibility).await {
+                Err(error) if error.kind() == ErrorKind::NotFound && self.adopt(&sides, key).await? => {
+                    sides.leader.set_access(key, owner, visibility).await
+                }
+                answer => answer,
+            }
+        };
+        self.mirrored(&sides, key, changing).await
     }
 
     async fn presign_upload(&self, request: &UploadRequest) -> Result<Url> {
