@@ -134,15 +134,50 @@ async fn a_delete_that_the_other_side_did_not_hear_of_is_not_undone_by_reading()
     }
 }
 
+/// The entry of an instance that begins to copy; it ends before it looks again.
+async fn begin_copy(moving: &Blobs) {
+    moving.journal.add(&BlobKey::Copying { key: "menu".into(), to: Leader::New, size: 5 }).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_copy_that_was_interrupted_after_the_delete_goes_away() {
-    let moving = Blobs::new(NEW).await;
-    // What is left of an instance that copied while another one deleted, and was ended before it looked again.
-    moving.journal.add(&BlobKey::Copying { key: "menu".into(), to: Leader::New, size: 5 }).await.unwrap();
+    for is_heard_there in [true, false] {
+        let moving = Blobs::new(NEW).await;
+        write(&*moving.old, "menu", "stale").await;
+        begin_copy(&moving).await;
+        if !is_heard_there {
+            moving.old_wire.cut();
+        }
+        moving.mirror.delete("menu").await.unwrap();
+        moving.old_wire.mend();
+        write(&*moving.new, "menu", "stale").await;
+        moving.mirror.relay().await.unwrap();
+        assert_eq!(read(&*moving.mirror, "menu").await, None);
+        assert!(read(&*moving.old, "menu").await.is_none() && read(&*moving.new, "menu").await.is_none());
+        assert!(moving.journal.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_after_an_interrupted_copy_stays() {
+    let moving = Blobs::new(NEW_LATER).await;
+    begin_copy(&moving).await;
     write(&*moving.new, "menu", "stale").await;
+    moving.mirror.delete("menu").await.unwrap();
+    write(&*moving.mirror, "menu", "fresh").await;
     moving.mirror.relay().await.unwrap();
-    assert_eq!(read(&*moving.mirror, "menu").await, None);
-    assert!(moving.journal.is_empty());
+    assert_eq!(read(&*moving.mirror, "menu").await.unwrap(), b"fresh");
+    assert!(are_equal(&moving, "menu").await);
+}
+
+#[tokio::test]
+async fn a_write_that_never_came_about_deletes_nothing() {
+    let moving = Blobs::new(NEW).await;
+    write(&*moving.old, "menu", "bytes").await;
+    // What is left of an instance that was ended between its entry and its write.
+    moving.journal.add(&BlobKey::Written { key: "menu".into(), leader: Leader::New }).await.unwrap();
+    moving.mirror.relay().await.unwrap();
+    assert_eq!(read(&*moving.mirror, "menu").await.unwrap(), b"bytes");
 }
 
 #[tokio::test]

@@ -123,13 +123,10 @@ impl DualBlobStore {
     /// What is left to be done about a copy that was begun: whoever made it may have been ended before it saw that the object
     /// had been deleted meanwhile.
     pub(super) async fn finish_copy(&self, sides: &Sides<'_>, key: &str, size: u64) -> Result<()> {
-        if self.is_deleted(sides, key).await? {
-            // The other entry says what to do.
-            return Ok(());
-        }
-        let here = found(sides.leader.head(key).await)?;
-        let there = found(sides.other.head(key).await)?;
-        if there.is_none() && here.is_some_and(|here| here.size == size) {
+        let Some(here) = found(sides.leader.head(key).await)? else { return Ok(()) };
+        let was_deleted = self.is_deleted(sides, key).await? || found(sides.other.head(key).await)?.is_none();
+        // What was written since says so itself.
+        if was_deleted && here.size == size && !self.journal.holds(&sides.written(key)).await? {
             sides.leader.delete(key).await?;
         }
         Ok(())

@@ -97,6 +97,10 @@ impl Sides<'_> {
         self.mirroring == Mirroring::Inline
     }
 
+    fn written(&self, key: &str) -> BlobKey {
+        BlobKey::Written { key: key.to_owned(), leader: self.led_by }
+    }
+
     fn deleted(&self, key: &str) -> BlobKey {
         BlobKey::Deleted { key: key.to_owned(), leader: self.led_by }
     }
@@ -170,8 +174,7 @@ impl DualBlobStore {
         key: &str,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let writing = BlobKey::Written { key: key.to_owned(), leader: sides.led_by };
-        let entry = self.journal.add(&writing).await?;
+        let entry = self.journal.add(&sides.written(key)).await?;
         let written = write.await;
         let settled = match &written {
             Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),

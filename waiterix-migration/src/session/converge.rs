@@ -28,6 +28,10 @@ impl DualSessionStore {
                     None => Ok(()),
                 };
             };
+            // What is noted must never be later than the end of what is there, or a copy that ran out would look ended.
+            if there.as_ref().is_some_and(|there| there.session.expires_at > truth.session.expires_at) {
+                self.note(sides, &truth.session).await?;
+            }
             if !self.write(sides.other, &truth.session, there).await? {
                 continue;
             }
