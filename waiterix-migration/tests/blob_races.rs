@@ -118,6 +118,64 @@ async fn a_delete_is_not_undone_by_a_copy_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn a_slow_copy_of_an_older_object_is_refused() {
+    let moving = Blobs::new(OLD_LATER).await;
+    write(&*moving.mirror, "menu", "first").await;
+    let (other, old_wire) = (moving.instance(OLD_LATER), moving.old_wire.clone());
+    moving.new_wire.before("blob.put", async move {
+        write(&other, "menu", "second").await;
+        assert_eq!(other.relay().await.unwrap().failed, 0);
+        // Whoever is slow does not get to look again.
+        old_wire.cut();
+    });
+    moving.mirror.relay().await.unwrap();
+    assert!(moving.new_wire.has_happened());
+    assert_eq!(read(&*moving.new, "menu").await.unwrap(), b"second");
+}
+
+#[tokio::test]
+async fn a_delete_while_the_other_store_follows_wins() {
+    let moving = Blobs::new(OLD_LATER).await;
+    write(&*moving.mirror, "menu", "bytes").await;
+    let other = moving.instance(OLD);
+    moving.new_wire.before("blob.put", async move { other.delete("menu").await.unwrap() });
+    moving.mirror.relay().await.unwrap();
+    assert!(moving.new_wire.has_happened());
+    assert_eq!(read(&*moving.mirror, "menu").await, None);
+    assert_eq!(read(&*moving.new, "menu").await, None);
+    assert!(moving.journal.is_empty());
+}
+
+#[tokio::test]
+async fn a_delete_in_the_middle_of_a_copy_wins() {
+    for behind in [NEW, OLD] {
+        let moving = Blobs::new(NEW).await;
+        write(&*moving.old, "menu", "bytes").await;
+        let other = moving.instance(behind);
+        moving.new_wire.before("blob.put", async move { other.delete("menu").await.unwrap() });
+        assert_eq!(read(&*moving.mirror, "menu").await, None);
+        assert!(moving.new_wire.has_happened());
+        assert!(read(&*moving.old, "menu").await.is_none() && read(&*moving.new, "menu").await.is_none());
+        assert!(moving.journal.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_object_made_private_while_it_is_copied_does_not_stay_public() {
+    let moving = Blobs::new(OLD_LATER).await;
+    let mut blob = PutBlob::new("picture");
+    blob.visibility = Visibility::Public;
+    moving.mirror.put("picture", blob).await.unwrap();
+    let other = moving.instance(OLD_LATER);
+    moving.new_wire.before("blob.put", async move {
+        other.set_access("picture", None, Visibility::Private).await.unwrap();
+    });
+    moving.mirror.relay().await.unwrap();
+    assert!(moving.new_wire.has_happened());
+    assert_eq!(moving.new.head("picture").await.unwrap().visibility, Visibility::Private);
+}
+
+#[tokio::test]
 async fn a_delete_that_the_other_side_did_not_hear_of_is_not_undone_by_reading() {
     for phase in Phase::ALL {
         let moving = Blobs::new(phase).await;

@@ -9,12 +9,16 @@
 mod mail;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use mail::{Mails, mail};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use waiterix_adapters_local::memory::MemoryMailer;
 use waiterix_contract::race::refused;
-use waiterix_ports::{ErrorKind, Mailer as _, Outcome};
+use waiterix_migration::{RoutedMailer, Share};
+use waiterix_ports::{Error, ErrorKind, Mail, Mailer, Outcome, Result, Retry};
 
 const GUEST: &str = "guest@example.org";
 
@@ -33,6 +37,74 @@ async fn nobody_else_sends_what_may_have_been_sent() {
     mails.new_wire.swallow();
     assert_eq!(mails.router.send(&mail("receipt/1", GUEST)).await.unwrap(), Outcome::Unknown);
     assert_eq!((mails.old.sent().len(), mails.new.sent().len()), (0, 1));
+}
+
+/// A provider with one answer.
+#[derive(Debug)]
+struct Says(fn() -> Result<Outcome>);
+
+#[async_trait]
+impl Mailer for Says {
+    async fn send(&self, _: &Mail) -> Result<Outcome> {
+        (self.0)()
+    }
+
+    async fn set_suppressed(&self, _: &str, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    async fn is_suppressed(&self, _: &str) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn failure(kind: ErrorKind, retry: Retry) -> Result<Outcome> {
+    Err(Error::new(kind, "mailer.send").retry(retry))
+}
+
+#[tokio::test]
+async fn only_a_definite_refusal_is_failed_over() {
+    let definite: [fn() -> Result<Outcome>; 5] = [
+        || Ok(Outcome::RetryLater { after: None }),
+        || failure(ErrorKind::Unavailable, Retry::Safe),
+        || failure(ErrorKind::Unavailable, Retry::No),
+        || failure(ErrorKind::Denied, Retry::No),
+        || failure(ErrorKind::Throttled, Retry::Safe),
+    ];
+    let unknown: [fn() -> Result<Outcome>; 4] = [
+        || Ok(Outcome::Unknown),
+        || failure(ErrorKind::Timeout, Retry::Ambiguous),
+        || failure(ErrorKind::Timeout, Retry::No),
+        || failure(ErrorKind::Unavailable, Retry::Ambiguous),
+    ];
+    let final_ones: [fn() -> Result<Outcome>; 4] = [
+        || Ok(Outcome::Suppressed),
+        || Ok(Outcome::Rejected { reason: "no".to_owned() }),
+        || Ok(Outcome::Accepted { message_id: "m".to_owned() }),
+        || Ok(Outcome::Duplicate { message_id: "m".to_owned() }),
+    ];
+    let through = async |says| {
+        let other = Arc::new(MemoryMailer::new());
+        let router = RoutedMailer::new(Arc::new(Says(says)), other.clone(), Arc::new(Share::percent(0)));
+        (router.send(&mail("receipt/1", GUEST)).await, other.sent().len())
+    };
+    for says in definite {
+        let (outcome, by_other) = through(says).await;
+        assert!(matches!(outcome, Ok(Outcome::Accepted { .. })), "{:?} became {outcome:?}", says());
+        assert_eq!(by_other, 1);
+    }
+    for says in unknown {
+        let (outcome, by_other) = through(says).await;
+        assert_eq!((outcome.unwrap(), by_other), (Outcome::Unknown, 0), "{:?}", says());
+    }
+    for says in final_ones {
+        let (outcome, by_other) = through(says).await;
+        assert_eq!((outcome.unwrap(), by_other), (says().unwrap(), 0));
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,55 @@ async fn a_logout_is_not_undone_by_a_copy_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn a_logout_in_the_middle_of_a_copy_wins() {
+    for behind in [NEW, OLD] {
+        let moving = Sessions::new(NEW);
+        moving.old.create(&session(&moving, "one", 3600)).await.unwrap();
+        let other = moving.instance(behind);
+        moving
+            .new_wire
+            .before("session.create", async move { assert!(other.delete(&id("one")).await.unwrap()) });
+        assert_eq!(moving.mirror.load(&id("one")).await.unwrap(), None, "what was read before is stale");
+        assert!(moving.new_wire.has_happened());
+        assert!(!has(&*moving.old, "one").await && !has(&*moving.new, "one").await);
+        assert!(moving.journal.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_logout_while_the_other_store_follows_wins() {
+    for (operation, phase) in [("session.create", OLD_LATER), ("session.update", OLD)] {
+        let moving = Sessions::new(phase);
+        moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+        let now = moving.clock.now();
+        moving.mirror.touch(&id("one"), now, now.plus_seconds(7200)).await.unwrap();
+        let other = moving.instance(OLD);
+        moving.new_wire.before(operation, async move { assert!(other.delete(&id("one")).await.unwrap()) });
+        moving.mirror.relay().await.unwrap();
+        assert!(moving.new_wire.has_happened());
+        assert!(!has(&*moving.old, "one").await && !has(&*moving.new, "one").await, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_copy_of_an_older_state_is_refused() {
+    let moving = Sessions::new(OLD);
+    moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+    let now = moving.clock.now();
+    moving.mirror.touch(&id("one"), now.plus_millis(1), now.plus_seconds(4000)).await.unwrap();
+    let (other, old_wire) = (moving.instance(OLD), moving.old_wire.clone());
+    moving.new_wire.before("session.update", async move {
+        other.touch(&id("one"), now.plus_millis(2), now.plus_seconds(5000)).await.unwrap();
+        other.relay().await.unwrap();
+        // Whoever is slow does not get to look again.
+        old_wire.cut();
+    });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 0, failed: 1 });
+    assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(5000));
+    assert!(moving.journal.is_empty(), "so nobody would make up for it");
+}
+
+#[tokio::test]
 async fn a_logout_by_an_instance_one_phase_behind_holds() {
     for (ahead, behind) in [(NEW, OLD), (OLD, NEW_LATER), (NEW_LATER, OLD_LATER)] {
         let moving = Sessions::new(ahead);

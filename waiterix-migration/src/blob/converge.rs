@@ -69,12 +69,24 @@ impl DualBlobStore {
             };
             let before = source.meta.clone();
             let mode = there.map_or(PutMode::Create, |there| PutMode::IfMatch(there.etag));
-            match sides.other.put(key, copy_of(source, mode)).await {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Conflict => continue,
+            let copying = BlobKey::Copying { key: key.to_owned(), to: sides.follower(), size: before.size };
+            let entry = self.journal.add(&copying).await?;
+            let copy = match sides.other.put(key, copy_of(source, mode)).await {
+                Ok(copy) => copy,
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    self.journal.done(&[entry]).await?;
+                    continue;
+                }
                 Err(error) => return Err(error),
+            };
+            let after = found(sides.leader.head(key).await)?;
+            let is_gone = after.is_none();
+            if is_gone && found(sides.other.head(key).await)?.is_some_and(|now| unchanged(&copy, &now)) {
+                // It was deleted on both sides while it was copied.
+                sides.other.delete(key).await?;
             }
-            if found(sides.leader.head(key).await)?.is_some_and(|after| unchanged(&before, &after)) {
+            self.journal.done(&[entry]).await?;
+            if after.is_some_and(|after| unchanged(&before, &after)) {
                 return Ok(());
             }
         }

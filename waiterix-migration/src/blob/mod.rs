@@ -44,7 +44,7 @@ pub enum BlobKey {
     },
     /// The object was read from the other store, and its copy put off.
     Wanted(String),
-    /// The object is being copied to a store that had none.
+    /// The object is being copied, and must not stay there if it is deleted meanwhile where it came from.
     Copying {
         /// Which object.
         key: String,
@@ -95,6 +95,13 @@ struct Sides<'a> {
 impl Sides<'_> {
     fn is_inline(&self) -> bool {
         self.mirroring == Mirroring::Inline
+    }
+
+    fn follower(&self) -> Leader {
+        match self.led_by {
+            Leader::Old => Leader::New,
+            Leader::New => Leader::Old,
+        }
     }
 
     fn written(&self, key: &str) -> BlobKey {

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
+use futures_util::future::BoxFuture;
 use waiterix_adapters_local::memory::{MemoryBlobStore, MemorySessionStore};
 use waiterix_contract::blob::SignedUrls;
 use waiterix_contract::{Fixture, ManualClock};
@@ -15,8 +17,17 @@ use waiterix_migration::{
 use waiterix_ports::{BlobStore, Error, ErrorKind, Result, Retry, SessionId, SessionStore};
 
 /// The way to a provider.
-#[derive(Debug, Clone, Default)]
-pub struct Wire(Arc<AtomicU8>);
+#[derive(Clone, Default)]
+pub struct Wire(Arc<AtomicU8>, Arc<Mutex<Option<Intrusion>>>);
+
+/// What happens just before an operation gets through.
+type Intrusion = (&'static str, BoxFuture<'static, ()>);
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
 
 impl Wire {
     /// From now on nothing gets through.
@@ -29,6 +40,18 @@ impl Wire {
         self.0.store(2, Ordering::SeqCst);
     }
 
+    /// Has somebody come in between, once: just before the next call of an operation gets through.
+    #[allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+    pub fn before(&self, operation: &'static str, then: impl Future<Output = ()> + Send + 'static) {
+        *self.1.lock().unwrap() = Some((operation, Box::pin(then)));
+    }
+
+    /// Whether nobody is left who would come in between.
+    #[allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+    pub fn has_happened(&self) -> bool {
+        self.1.lock().unwrap().is_none()
+    }
+
     pub fn mend(&self) {
         self.0.store(0, Ordering::SeqCst);
     }
@@ -39,8 +62,13 @@ impl Wire {
 }
 
 impl Around for Wire {
+    #[allow(clippy::unwrap_used, reason = "a failed test is a panic")]
     async fn around<'a, T: Send + 'a>(&'a self, call: Call<'a, T>) -> Result<T> {
         let name = call.operation.name;
+        let intrusion = self.1.lock().unwrap().take_if(|(operation, _)| *operation == name);
+        if let Some((_, then)) = intrusion {
+            then.await;
+        }
         match self.0.load(Ordering::SeqCst) {
             0 => call.begin().await,
             1 => Err(Error::new(ErrorKind::Unavailable, name).retry(Retry::Safe)),
