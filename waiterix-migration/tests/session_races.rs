@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pair::Sessions;
 use serde_json::{Map, json};
+use tokio::sync::oneshot;
 use waiterix_adapters_local::memory::MemorySessionStore;
 use waiterix_contract::race::{at_once, refused};
 use waiterix_domain::id::UserId;
@@ -145,6 +146,31 @@ async fn a_logout_while_the_other_store_follows_wins() {
         assert!(moving.new_wire.has_happened());
         assert!(!has(&*moving.old, "one").await && !has(&*moving.new, "one").await, "{operation}");
     }
+}
+
+#[tokio::test]
+async fn a_logout_that_is_half_done_leaves_no_copy() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+    // The other instance takes the new store for the leader: when the copy is made, it has been there already, and
+    // has marked the session in the old one without deleting it yet.
+    let (arrives, arrived) = oneshot::channel();
+    let (goes_on, may_go_on) = oneshot::channel();
+    moving.old_wire.before("session.delete", async move {
+        arrives.send(()).unwrap();
+        may_go_on.await.unwrap();
+    });
+    let (other, (hands, handed)) = (moving.instance(NEW), oneshot::channel());
+    moving.new_wire.before("session.create", async move {
+        hands.send(tokio::spawn(async move { other.delete(&id("one")).await.unwrap() })).unwrap();
+        arrived.await.unwrap();
+    });
+    moving.mirror.relay().await.unwrap();
+    goes_on.send(()).unwrap();
+    // Whoever came by may have finished it, so it need not have found the session itself.
+    handed.await.unwrap().await.unwrap();
+    assert!(!has(&*moving.old, "one").await && !has(&*moving.new, "one").await);
+    assert!(moving.journal.is_empty());
 }
 
 #[tokio::test]
