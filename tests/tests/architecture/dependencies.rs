@@ -24,7 +24,8 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
     Some(match name {
         "waiterix-domain" | "waiterix-backends" => vec![],
         "waiterix-ports" => vec!["waiterix-domain"],
-        "waiterix-contract" | "waiterix-app" | "waiterix-layers" | "waiterix-postgres" => inner(),
+        "waiterix-contract" | "waiterix-app" | "waiterix-layers" | "waiterix-migration"
+        | "waiterix-postgres" => inner(),
         "waiterix-adapters-local" => inner(),
         "waiterix-adapters-aws" | "waiterix-adapters-legacy" => [inner(), vec!["waiterix-postgres"]].concat(),
         "waiterix-compose" => [

@@ -1,0 +1,298 @@
+//! Objects in two stores.
+
+mod converge;
+mod list;
+mod locks;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use url::Url;
+use waiterix_domain::Timestamp;
+use waiterix_domain::id::UserId;
+use waiterix_ports::blob::UploadRequest;
+use waiterix_ports::{
+    BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
+};
+
+use crate::journal::{Journal, Pass, dirty, had_no_effect};
+use crate::phase::{Leader, Mirroring, Phases};
+use converge::found;
+use locks::Locks;
+
+/// What may differ between the two stores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobKey {
+    /// The object was written in a store that led then: what the other one holds may be older. Where the leader has none, the
+    /// write did not come about, or a delete came after it that has an entry of its own.
+    ///
+    /// The leader is told, so that an instance that knows of a later phase copies in the right direction.
+    Written {
+        /// Which object.
+        key: String,
+        /// Who led.
+        leader: Leader,
+    },
+    /// The object was deleted in a store that led then: where that one has none, the other shall have none.
+    Deleted {
+        /// Which object.
+        key: String,
+        /// Who led.
+        leader: Leader,
+    },
+    /// The object was read from the other store, and its copy put off.
+    Wanted(String),
+    /// The object is being copied, and must not stay there if it is deleted meanwhile where it came from.
+    Copying {
+        /// Which object.
+        key: String,
+        /// Where to.
+        to: Leader,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A signed URL allows an upload to the leader.
+    Uploading {
+        /// Of which object.
+        key: String,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// Objects in two stores: a reference is good whichever of them leads.
+///
+/// - Reads ask the leader, and the other store only where the leader answers `NotFound` and it was not deleted there just now.
+///   What only the other store has is copied, before the answer or later, if there is none in the leader by then. An outage is
+///   an error and never `NotFound`.
+/// - Writes are the leader's; the other store follows by reading the object from the leader afresh. Deletes go to both.
+/// - A copy has what is known of its source, and is never more visible. It is written on a condition: never over something
+///   newer. An object that was deleted while it was copied is deleted again.
+/// - Signed uploads go to the leader. Their keys stay in the journal until none can arrive any more.
+/// - Listings name the objects of both, once each.
+///
+/// Etags are those of the store that answers: who holds one of before a copy is refused with `Conflict` and reads again.
+#[derive(Debug)]
+pub struct DualBlobStore {
+    old: Arc<dyn BlobStore>,
+    new: Arc<dyn BlobStore>,
+    phases: Arc<dyn Phases>,
+    journal: Arc<dyn Journal<BlobKey>>,
+    clock: Arc<dyn Clock>,
+    locks: Locks,
+}
+
+/// Who is who during a call.
+struct Sides<'a> {
+    leader: &'a dyn BlobStore,
+    other: &'a dyn BlobStore,
+    led_by: Leader,
+    mirroring: Mirroring,
+}
+
+impl Sides<'_> {
+    fn is_inline(&self) -> bool {
+        self.mirroring == Mirroring::Inline
+    }
+
+    fn follower(&self) -> Leader {
+        match self.led_by {
+            Leader::Old => Leader::New,
+            Leader::New => Leader::Old,
+        }
+    }
+
+    fn written(&self, key: &str) -> BlobKey {
+        BlobKey::Written { key: key.to_owned(), leader: self.led_by }
+    }
+
+    fn deleted(&self, key: &str) -> BlobKey {
+        BlobKey::Deleted { key: key.to_owned(), leader: self.led_by }
+    }
+
+    /// The names of the leader and the other store.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self.led_by {
+            Leader::Old => ("old", "new"),
+            Leader::New => ("new", "old"),
+        }
+    }
+}
+
+impl DualBlobStore {
+    /// A mirror over two stores. `clock` tells when signed uploads are over.
+    #[must_use]
+    pub fn new(
+        old: Arc<dyn BlobStore>,
+        new: Arc<dyn BlobStore>,
+        phases: Arc<dyn Phases>,
+        journal: Arc<dyn Journal<BlobKey>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { old, new, phases, journal, clock, locks: Locks::default() }
+    }
+
+    fn sides(&self) -> Sides<'_> {
+        self.sides_led_by(self.phases.now().leader)
+    }
+
+    fn sides_led_by(&self, led_by: Leader) -> Sides<'_> {
+        let (leader, other) = match led_by {
+            Leader::Old => (&*self.old, &*self.new),
+            Leader::New => (&*self.new, &*self.old),
+        };
+        Sides { leader, other, led_by, mirroring: self.phases.now().mirroring }
+    }
+
+    /// Makes both stores equal about every dirty key; a key that fails stays dirty. An upload that may still arrive is looked
+    /// for, and stays in the journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn relay(&self) -> Result<Pass> {
+        let mut pass = Pass::default();
+        for (key, entries) in dirty(&*self.journal).await? {
+            let sides = self.sides();
+            let settled = match &key {
+                BlobKey::Written { key, leader } | BlobKey::Deleted { key, leader } => {
+                    self.converge(&self.sides_led_by(*leader), key).await.map(|()| true)
+                }
+                BlobKey::Wanted(key) => self.adopt_missing(&sides, key).await.map(|()| true),
+                BlobKey::Copying { key, to, size } => {
+                    self.finish_copy(&self.sides_led_by(*to), key, *size).await.map(|()| true)
+                }
+                BlobKey::Uploading { key, until } => self.look_for_upload(&sides, key, *until).await,
+            };
+            match settled {
+                Ok(false) => {}
+                Ok(true) if self.journal.done(&entries).await.is_ok() => pass.converged += 1,
+                Ok(true) | Err(_) => pass.failed += 1,
+            }
+        }
+        Ok(pass)
+    }
+
+    /// Writes the leader between an entry in the journal and, inline, what makes the other store follow.
+    async fn mirrored<T: Send>(
+        &self,
+        sides: &Sides<'_>,
+        key: &str,
+        write: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let entry = self.journal.add(&sides.written(key)).await?;
+        let written = write.await;
+        let settled = match &written {
+            Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),
+            Err(error) => had_no_effect(error),
+        };
+        if settled {
+            // An entry too many costs a repeat, which is harmless; the write itself is done.
+            let _ = self.journal.done(&[entry]).await;
+        }
+        written
+    }
+}
+
+#[async_trait]
+impl BlobStore for DualBlobStore {
+    async fn put(&self, key: &str, blob: PutBlob) -> Result<BlobMeta> {
+        let sides = self.sides();
+        self.prepare(&sides, key).await;
+        self.mirrored(&sides, key, sides.leader.put(key, blob)).await
+    }
+
+    async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Download> {
+        let sides = self.sides();
+        match sides.leader.get(key, range.clone()).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let place = self.place_of(&sides, key).await?;
+                sides.store_at(&place).get(key, range).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn head(&self, key: &str) -> Result<BlobMeta> {
+        let sides = self.sides();
+        match sides.leader.head(key).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let place = self.place_of(&sides, key).await?;
+                sides.store_at(&place).head(key).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let sides = self.sides();
+        let _alone = self.locks.of(key).await;
+        let entry = self.journal.add(&sides.deleted(key)).await?;
+        if let Err(error) = sides.leader.delete(key).await {
+            if had_no_effect(&error) {
+                self.journal.done(&[entry]).await?;
+            }
+            return Err(error);
+        }
+        // What fails on the other side stays in the journal, and is not read from there meanwhile.
+        if sides.other.delete(key).await.is_ok() {
+            let _ = self.journal.done(&[entry]).await;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, from: Option<&str>, limit: u32) -> Result<BlobPage> {
+        self.page(&self.sides(), prefix, from, limit).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        let sides = self.sides();
+        self.prepare(&sides, to).await;
+        let copying = async {
+            match sides.leader.copy(from, to).await {
+                Err(error) if error.kind() == ErrorKind::NotFound && self.adopt(&sides, from).await? => {
+                    sides.leader.copy(from, to).await
+                }
+                answer => answer,
+            }
+        };
+        self.mirrored(&sides, to, copying).await
+    }
+
+    async fn set_access(&self, key: &str, owner: Option<&UserId>, visibility: Visibility) -> Result<()> {
+        let sides = self.sides();
+        let changing = async {
+            match sides.leader.set_access(key, owner, visibility).await {
+                Err(error) if error.kind() == ErrorKind::NotFound && self.adopt(&sides, key).await? => {
+                    sides.leader.set_access(key, owner, visibility).await
+                }
+                answer => answer,
+            }
+        };
+        self.mirrored(&sides, key, changing).await
+    }
+
+    async fn presign_upload(&self, request: &UploadRequest) -> Result<Url> {
+        let sides = self.sides();
+        self.prepare(&sides, &request.key).await;
+        let url = sides.leader.presign_upload(request).await?;
+        let ttl_s = i64::try_from(request.ttl.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        let until = self.clock.now().plus_seconds(ttl_s);
+        self.journal.add(&BlobKey::Uploading { key: request.key.clone(), until }).await?;
+        Ok(url)
+    }
+
+    async fn presign_download(&self, key: &str, ttl: Duration) -> Result<Url> {
+        let sides = self.sides();
+        if found(sides.leader.head(key).await)?.is_some() {
+            return sides.leader.presign_download(key, ttl).await;
+        }
+        let place = self.place_of(&sides, key).await?;
+        sides.store_at(&place).presign_download(key, ttl).await
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.sides().leader.check().await
+    }
+}

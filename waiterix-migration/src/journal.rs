@@ -1,0 +1,164 @@
+//! Which keys are dirty: the other side may not be equal to the leader there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use waiterix_ports::{Error, ErrorKind, Result, Retry};
+
+/// Names one entry; later ones are larger, but not every number is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u64);
+
+/// A key that is dirty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<K> {
+    /// Names the entry. A key that is written again meanwhile has another entry.
+    pub id: EntryId,
+    /// The key.
+    pub key: K,
+}
+
+/// Remembers dirty keys. A mirror adds an entry before it writes a key, and takes away exactly those entries that it had seen
+/// before it converged their key; so what is written meanwhile stays dirty.
+///
+/// All processes that write through mirrors of the same providers share one journal, and it outlives them: what it holds is
+/// what a crash left to be done. Writers outside of Waiterix may add entries too, for example by a trigger.
+#[async_trait]
+pub trait Journal<K>: fmt::Debug + Send + Sync + 'static {
+    /// Remembers that a key is dirty, before it answers.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`: then the write is not begun.
+    async fn add(&self, key: &K) -> Result<EntryId>;
+
+    /// The entries behind another one, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn entries(&self, after: Option<EntryId>, limit: u32) -> Result<Vec<Entry<K>>>;
+
+    /// Forgets these entries; unknown ones are fine.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn done(&self, entries: &[EntryId]) -> Result<()>;
+
+    /// Whether there is an entry of a key.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn holds(&self, key: &K) -> Result<bool>;
+}
+
+/// What one walk of a relay through the journal did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pass {
+    /// Keys that are equal on both sides now.
+    pub converged: u32,
+    /// Keys that stay dirty.
+    pub failed: u32,
+}
+
+/// A [`Journal`] that ends with the process: for tests, and for trying a move where nothing depends on it.
+pub struct MemoryJournal<K>(Mutex<State<K>>);
+
+struct State<K> {
+    entries: BTreeMap<EntryId, K>,
+    last: u64,
+}
+
+impl<K> Default for MemoryJournal<K> {
+    fn default() -> Self {
+        Self(Mutex::new(State { entries: BTreeMap::new(), last: 0 }))
+    }
+}
+
+impl<K> fmt::Debug for MemoryJournal<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryJournal").field("entries", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<K> MemoryJournal<K> {
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state().entries.len()
+    }
+
+    /// Whether nothing is dirty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A panic elsewhere while the lock was held leaves the map whole, so the poison is of no interest.
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<K> {
+    async fn add(&self, key: &K) -> Result<EntryId> {
+        let mut state = self.state();
+        state.last += 1;
+        let id = EntryId(state.last);
+        state.entries.insert(id, key.clone());
+        Ok(id)
+    }
+
+    async fn entries(&self, after: Option<EntryId>, limit: u32) -> Result<Vec<Entry<K>>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        let found = state.entries.range((from, Bound::Unbounded)).take(limit as usize);
+        Ok(found.map(|(id, key)| Entry { id: *id, key: key.clone() }).collect())
+    }
+
+    async fn done(&self, entries: &[EntryId]) -> Result<()> {
+        let mut state = self.state();
+        for id in entries {
+            state.entries.remove(id);
+        }
+        Ok(())
+    }
+
+    async fn holds(&self, key: &K) -> Result<bool> {
+        Ok(self.state().entries.values().any(|held| held == key))
+    }
+}
+
+/// How many entries are looked at together.
+const PAGE: u32 = 200;
+
+/// The dirty keys, each with all of its entries there are now: a key that was written a hundred times is converged once.
+pub(crate) async fn dirty<K: Clone + PartialEq + 'static>(
+    journal: &dyn Journal<K>,
+) -> Result<Vec<(K, Vec<EntryId>)>> {
+    let (mut keys, mut after): (Vec<(K, Vec<EntryId>)>, _) = (Vec::new(), None);
+    loop {
+        let page = journal.entries(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(keys) };
+        after = Some(last.id);
+        for Entry { id, key } in page {
+            match keys.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, ids)) => ids.push(id),
+                None => keys.push((key, vec![id])),
+            }
+        }
+    }
+}
+
+/// Whether a refusal says that nothing was written.
+pub(crate) fn had_no_effect(error: &Error) -> bool {
+    match error.retry_advice() {
+        Retry::Ambiguous => false,
+        Retry::Safe | Retry::After(_) => true,
+        Retry::No => {
+            matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Two providers at once, while a live service moves from one to the other.
+//!
+//! A mirror is a port over the ports of two providers, *old* and *new*. One of them [leads](Phase): it answers, and what it
+//! holds is the truth. The other one is made equal to it. The mirrors do not repeat operations: they remember in a [`Journal`]
+//! which keys are dirty, before these are written, and *converge* a key by reading it from the leader afresh and making the
+//! other side equal. So a crash, a repeat, and two that converge at once are all harmless, and the way back after a change of
+//! leader is the way there. Decision 26 has the reasons.
+//!
+//! | mirror | port | other side down |
+//! |---|---|---|
+//! | [`DualSessionStore`] | sessions, one-time data | writes go on; what only it could know is an error, never "not there" |
+//! | [`DualBlobStore`] | objects | the same |
+//! | [`RoutedMailer`] | mail, each by exactly one provider | the other one sends, if the first certainly did not |
+//! | [`DualNotifier`] | connections, each in exactly one transport | its connections hear nothing, and the answer says so |
+//!
+//! A mirror keeps the contract of its port in every phase, and passes its suite. What the other side still lacks is made up for
+//! by `relay`, which whoever runs the service calls from time to time.
+
+mod blob;
+mod journal;
+mod mail;
+mod notifier;
+mod phase;
+mod session;
+
+pub use blob::{BlobKey, DualBlobStore};
+pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
+pub use mail::{RoutedMailer, Share};
+pub use notifier::DualNotifier;
+pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
+pub use session::{DualSessionStore, SessionKey};

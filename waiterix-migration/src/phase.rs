@@ -1,0 +1,111 @@
+//! Who leads, and when the other side follows.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The provider that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leader {
+    /// The one that is moved away from.
+    Old,
+    /// The one that is moved to.
+    New,
+}
+
+/// When the other side follows a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mirroring {
+    /// Before the write is answered, unless it fails; then later.
+    Inline,
+    /// Later, by the relay.
+    Background,
+}
+
+/// A step of the move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Phase {
+    /// Who leads.
+    pub leader: Leader,
+    /// When the other side follows.
+    pub mirroring: Mirroring,
+}
+
+impl Phase {
+    /// Every phase there is.
+    pub const ALL: [Self; 4] = [
+        Self { leader: Leader::Old, mirroring: Mirroring::Background },
+        Self { leader: Leader::Old, mirroring: Mirroring::Inline },
+        Self { leader: Leader::New, mirroring: Mirroring::Inline },
+        Self { leader: Leader::New, mirroring: Mirroring::Background },
+    ];
+
+    const fn code(self) -> u8 {
+        let leader = match self.leader {
+            Leader::Old => 0,
+            Leader::New => 2,
+        };
+        match self.mirroring {
+            Mirroring::Inline => leader,
+            Mirroring::Background => leader + 1,
+        }
+    }
+
+    const fn of(code: u8) -> Self {
+        Self {
+            leader: if code < 2 { Leader::Old } else { Leader::New },
+            mirroring: if code.is_multiple_of(2) { Mirroring::Inline } else { Mirroring::Background },
+        }
+    }
+}
+
+/// Tells the phase. A mirror asks once for every call, so that a call is of one phase from beginning to end.
+pub trait Phases: fmt::Debug + Send + Sync + 'static {
+    /// The phase now.
+    fn now(&self) -> Phase;
+}
+
+/// A phase that can be switched while mirrors use it.
+///
+/// Switching the leader is the last step of a cutover and not all of it: before it, writes have stopped everywhere and the
+/// journal is empty.
+pub struct Switch(AtomicU8);
+
+impl Switch {
+    /// A switch that stands at a phase.
+    #[must_use]
+    pub const fn new(phase: Phase) -> Self {
+        Self(AtomicU8::new(phase.code()))
+    }
+
+    /// Switches for all calls that begin from now on.
+    pub fn set(&self, phase: Phase) {
+        self.0.store(phase.code(), Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Switch").field(&self.now()).finish()
+    }
+}
+
+impl Phases for Switch {
+    fn now(&self) -> Phase {
+        Phase::of(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_stands_where_it_was_set() {
+        let switch = Switch::new(Phase::ALL[3]);
+        assert_eq!(switch.now(), Phase::ALL[3]);
+        for phase in Phase::ALL {
+            switch.set(phase);
+            assert_eq!(switch.now(), phase);
+        }
+    }
+}
