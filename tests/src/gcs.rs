@@ -48,6 +48,11 @@ impl Bucket {
         Some(Self { front, name, key_file })
     }
 
+    /// Where the storage is, with a slash at the end.
+    pub fn address(&self) -> &str {
+        self.front.url().as_str()
+    }
+
     /// The variables by which the service finds it.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let key_file = self.key_file.path().to_str().expect("a path in UTF-8").to_owned();

@@ -44,7 +44,7 @@ pub struct Stage {
 #[derive(Debug)]
 struct Running {
     _program: Option<(Program, tempfile::TempDir)>,
-    _legacy: Option<(Scratch, Bucket)>,
+    legacy: Option<(Scratch, Bucket)>,
     cloud: Option<(Gateway, Cloud)>,
 }
 
@@ -75,7 +75,7 @@ impl Stage {
             base,
             origin,
             inbox,
-            running: Running { _program: Some((program, data)), _legacy: None, cloud: None },
+            running: Running { _program: Some((program, data)), legacy: None, cloud: None },
         }
     }
 
@@ -110,7 +110,7 @@ impl Stage {
             inbox: Inbox::Resend(resend),
             running: Running {
                 _program: Some((program, data)),
-                _legacy: Some((database, bucket)),
+                legacy: Some((database, bucket)),
                 cloud: None,
             },
         })
@@ -129,7 +129,7 @@ impl Stage {
             base: gateway.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Ses,
-            running: Running { _program: None, _legacy: None, cloud: Some((gateway, cloud)) },
+            running: Running { _program: None, legacy: None, cloud: Some((gateway, cloud)) },
         })
     }
 
@@ -181,6 +181,15 @@ impl Stage {
     /// The status.
     pub async fn socket(&self, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
         Socket::open(&self.base, &format!("/ws?{query}"), headers).await
+    }
+
+    /// The URL of an upload as the provider itself would have given it: an emulator's address stands for Google's.
+    #[must_use]
+    pub fn of_provider(&self, url: &str) -> String {
+        match &self.running.legacy {
+            Some((_, bucket)) => url.replace(bucket.address(), "https://storage.googleapis.com/"),
+            None => url.to_owned(),
+        }
     }
 
     /// An origin whose pages may listen with the owner's cookie.

@@ -73,6 +73,7 @@ async fn the_same_on_aws() {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "where the orders are from belongs to the result")]
 async fn serve_them_all(stage: &Stage) {
     let (lines, source) = data::orders();
     println!("orders from {source}");

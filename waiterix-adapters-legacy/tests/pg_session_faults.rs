@@ -94,6 +94,9 @@ fn a_killed_server_comes_back_with_every_session_it_confirmed() {
         store.update(&anna, &revision).await.unwrap();
         assert_eq!(store.temp_count("k", HOUR).await.unwrap(), 1);
         server.kill();
+        // A process of the server may answer once more before it notices.
+        let fails = || async { store.load(&anna.id).await.is_err() };
+        eventually(BOUND, "the outage is noticed", fails).await;
         let error = store.load(&anna.id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         server.start_again().unwrap();

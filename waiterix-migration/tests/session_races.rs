@@ -104,7 +104,8 @@ async fn a_logout_is_not_undone_by_a_copy_at_the_same_time() {
             let moving = moving.clone();
             async move {
                 match number {
-                    0 => assert!(moving.mirror.delete(&id("one")).await.unwrap()),
+                    // What the relay has ended for it by then is not counted.
+                    0 => _ = moving.mirror.delete(&id("one")).await.unwrap(),
                     1 => drop(moving.mirror.relay().await.unwrap()),
                     _ => drop(moving.mirror.load(&id("one")).await.unwrap()),
                 }

@@ -211,7 +211,8 @@ impl SessionStore for DualSessionStore {
             self.journal.done(&[entry]).await?;
             Ok::<bool, Error>(was_there && !copied)
         };
-        // What fails on the other side stays in the journal.
+        // What fails on the other side stays in the journal. What a relay ended there in the meantime, because it found the
+        // entry, is not counted here.
         Ok(there.await.unwrap_or(false) || was_here)
     }
 
