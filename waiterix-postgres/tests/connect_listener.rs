@@ -1,6 +1,6 @@
 //! Connections that hear notifications.
 
-#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
 
 mod common;
 

@@ -26,7 +26,7 @@ pub(crate) async fn what_chefs_answer_is_read_and_learnt(stage: &Stage) {
 
     let learnt = kitchen.owner.get("/api/faqs").await;
     let faq = learnt.as_array().unwrap().iter().find(|faq| faq["answer"] == "Not at all.");
-    let path = format!("/api/faqs/{}", id_of(faq.unwrap_or_else(|| panic!("{learnt}"))));
+    let path = format!("/api/faqs/{}", id_of(faq.expect("what was answered is learnt")));
     let edit = json!({ "question": "Spicy?", "answer": "No.", "keywords": ["spice", "heat"] });
     assert_eq!(kitchen.owner.put(&path, &edit).await["keywords"], json!(["spice", "heat"]));
     assert_eq!(kitchen.owner.send(Method::DELETE, &path, None).await.status(), 200);
