@@ -15,8 +15,8 @@ use super::resource::Resource;
 use super::{Shared, check_key, invalid};
 
 const OPERATION: &str = "gcs.copy";
-/// How often an object may be replaced while it is being copied or changed.
-const TRIES: u32 = 8;
+/// How often an object may be replaced while it is being copied or changed. A round is only lost to a write that succeeded.
+const TRIES: u32 = 32;
 /// In how many steps a copy may be done. A step moves a gigabyte or more, and no object has more than five.
 const STEPS: u32 = 1000;
 

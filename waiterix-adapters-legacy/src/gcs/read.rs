@@ -18,8 +18,8 @@ use super::link::Ask;
 use super::resource::Resource;
 use super::{Shared, invalid};
 
-/// How often an object may be replaced while somebody begins to read it.
-const TRIES: u32 = 8;
+/// How often an object may be replaced while somebody begins to read it. A round is only lost to a write that succeeded.
+const TRIES: u32 = 32;
 
 /// An object that was looked at.
 pub(super) struct Found {
