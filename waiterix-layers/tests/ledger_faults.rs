@@ -2,60 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
+mod mocks;
+
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mockall::mock;
+use mocks::{MockMailer, MockSessionStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use waiterix_adapters_local::memory::{MemoryMailer, MemorySessionStore};
 use waiterix_contract::ManualClock;
-use waiterix_domain::Timestamp;
-use waiterix_domain::id::UserId;
 use waiterix_layers::ledger::{LedgeredMailer, MAX_ATTEMPTS, REMEMBERED, SENDING_BOUND};
 use waiterix_ports::session::is_temp_key;
-use waiterix_ports::{
-    Error, ErrorKind, Loaded, Mail, MailId, MailKind, Mailer, Outcome, Result, Retry, Revision, Session,
-    SessionId, SessionStore,
-};
-
-mock! {
-    #[derive(Debug)]
-    Provider {}
-
-    #[async_trait]
-    impl Mailer for Provider {
-        async fn send(&self, mail: &Mail) -> Result<Outcome>;
-        async fn set_suppressed(&self, address: &str, suppressed: bool) -> Result<()>;
-        async fn is_suppressed(&self, address: &str) -> Result<bool>;
-        async fn check(&self) -> Result<()>;
-    }
-}
-
-mock! {
-    #[derive(Debug)]
-    Ledger {}
-
-    #[async_trait]
-    impl SessionStore for Ledger {
-        async fn create(&self, session: &Session) -> Result<()>;
-        async fn load(&self, id: &SessionId) -> Result<Option<Loaded>>;
-        async fn update(&self, session: &Session, revision: &Revision) -> Result<Revision>;
-        async fn touch(&self, id: &SessionId, last: Timestamp, expires: Timestamp) -> Result<bool>;
-        async fn delete(&self, id: &SessionId) -> Result<bool>;
-        async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionId>>;
-        async fn delete_all_of(&self, user: &UserId) -> Result<u32>;
-        async fn temp_set(&self, key: &str, value: &Value, ttl: Duration) -> Result<()>;
-        async fn temp_set_if_absent(&self, key: &str, value: &Value, ttl: Duration) -> Result<bool>;
-        async fn temp_get(&self, key: &str) -> Result<Option<Value>>;
-        async fn temp_take(&self, key: &str) -> Result<Option<Value>>;
-        async fn temp_count(&self, key: &str, ttl: Duration) -> Result<u64>;
-        async fn prune(&self, limit: u32) -> Result<u32>;
-        async fn check(&self) -> Result<()>;
-    }
-}
+use waiterix_ports::{Error, ErrorKind, Mail, MailId, MailKind, Mailer, Outcome, Result, Retry};
 
 fn mail() -> Mail {
     Mail {
@@ -86,8 +47,8 @@ fn down() -> Error {
 }
 
 /// A ledger that gives every sender a number and expects nothing else.
-fn ledger() -> MockLedger {
-    let mut ledger = MockLedger::new();
+fn ledger() -> MockSessionStore {
+    let mut ledger = MockSessionStore::new();
     let mut senders = 0;
     ledger.expect_temp_count().returning(move |_, _| {
         senders += 1;
@@ -97,8 +58,8 @@ fn ledger() -> MockLedger {
 }
 
 /// A provider that must be asked exactly as often as there are answers, in this order.
-fn provider(answers: Vec<Result<Outcome>>) -> MockProvider {
-    let mut provider = MockProvider::new();
+fn provider(answers: Vec<Result<Outcome>>) -> MockMailer {
+    let mut provider = MockMailer::new();
     let mut sequence = mockall::Sequence::new();
     for answer in answers {
         provider.expect_send().times(1).in_sequence(&mut sequence).return_once(move |_| answer);
@@ -123,7 +84,7 @@ impl Desk {
     }
 }
 
-fn with(provider: MockProvider, ledger: MockLedger, clock: &Arc<ManualClock>) -> LedgeredMailer {
+fn with(provider: MockMailer, ledger: MockSessionStore, clock: &Arc<ManualClock>) -> LedgeredMailer {
     LedgeredMailer::new(Arc::new(provider), Arc::new(ledger), clock.clone())
 }
 
@@ -154,7 +115,7 @@ impl Mailer for Slow {
 
 #[tokio::test]
 async fn without_a_ledger_nothing_is_sent() {
-    let mut ledger = MockLedger::new();
+    let mut ledger = MockSessionStore::new();
     ledger.expect_temp_count().times(1).returning(|_, _| Err(down()));
     let error = with(provider(vec![]), ledger, &Arc::default()).send(&mail()).await.unwrap_err();
     assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe));
@@ -173,7 +134,7 @@ async fn without_a_ledger_nothing_is_sent() {
 }
 
 /// A ledger that keeps one record, and sends the first answer to its making astray.
-fn astray(first_answer: impl Fn() -> Result<bool> + Send + 'static, is_kept: bool) -> MockLedger {
+fn astray(first_answer: impl Fn() -> Result<bool> + Send + 'static, is_kept: bool) -> MockSessionStore {
     let kept: Arc<Mutex<Option<Value>>> = Arc::default();
     let mut ledger = ledger();
     let keeps = kept.clone();
@@ -413,7 +374,7 @@ async fn an_id_that_is_refused_too_often_is_given_up() {
 
 #[tokio::test]
 async fn a_mail_that_no_provider_takes_leaves_no_trace() {
-    let mailer = with(provider(vec![]), MockLedger::new(), &Arc::default());
+    let mailer = with(provider(vec![]), MockSessionStore::new(), &Arc::default());
     for bad in [
         Mail { to: "nobody".to_owned(), ..mail() },
         Mail { subject: "a\r\nBcc: b@c.example".to_owned(), ..mail() },
@@ -430,7 +391,7 @@ async fn m13_records_hold_neither_address_nor_content() {
         reply_to: Some("owner@example.net".to_owned()),
         ..mail()
     };
-    let mut ledger = MockLedger::new();
+    let mut ledger = MockSessionStore::new();
     ledger.expect_temp_count().times(1).returning(|key, _| {
         assert!(key.starts_with("mail:") && is_temp_key(key) && !key.contains("receipt"), "{key}");
         Ok(1)
@@ -457,12 +418,12 @@ async fn m13_records_hold_neither_address_nor_content() {
 
 #[tokio::test]
 async fn checking_proves_the_mailer_and_the_ledger() {
-    let mut ledger = MockLedger::new();
+    let mut ledger = MockSessionStore::new();
     ledger.expect_check().returning(|| Err(down()));
     let error = with(provider(vec![]), ledger, &Arc::default()).check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 
-    let mut broken = MockProvider::new();
+    let mut broken = MockMailer::new();
     broken.expect_check().returning(|| Err(Error::new(ErrorKind::Denied, "mailer.check")));
     assert_eq!(Desk::open().around(broken).check().await.unwrap_err().kind(), ErrorKind::Denied);
 }

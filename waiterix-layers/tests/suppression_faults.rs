@@ -2,58 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
+mod mocks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use mockall::mock;
-use serde_json::{Value, json};
+use mocks::{MockMailer, MockSessionStore};
+use serde_json::json;
 use waiterix_adapters_local::memory::{MemoryMailer, MemorySessionStore};
 use waiterix_contract::ManualClock;
-use waiterix_domain::Timestamp;
-use waiterix_domain::id::UserId;
 use waiterix_layers::suppression::{KEPT, SuppressingMailer};
 use waiterix_ports::session::is_temp_key;
-use waiterix_ports::{
-    Error, ErrorKind, Loaded, Mail, MailId, MailKind, Mailer, Outcome, Result, Retry, Revision, Session,
-    SessionId, SessionStore,
-};
-
-mock! {
-    #[derive(Debug)]
-    Provider {}
-
-    #[async_trait]
-    impl Mailer for Provider {
-        async fn send(&self, mail: &Mail) -> Result<Outcome>;
-        async fn set_suppressed(&self, address: &str, suppressed: bool) -> Result<()>;
-        async fn is_suppressed(&self, address: &str) -> Result<bool>;
-        async fn check(&self) -> Result<()>;
-    }
-}
-
-mock! {
-    #[derive(Debug)]
-    List {}
-
-    #[async_trait]
-    impl SessionStore for List {
-        async fn create(&self, session: &Session) -> Result<()>;
-        async fn load(&self, id: &SessionId) -> Result<Option<Loaded>>;
-        async fn update(&self, session: &Session, revision: &Revision) -> Result<Revision>;
-        async fn touch(&self, id: &SessionId, last: Timestamp, expires: Timestamp) -> Result<bool>;
-        async fn delete(&self, id: &SessionId) -> Result<bool>;
-        async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionId>>;
-        async fn delete_all_of(&self, user: &UserId) -> Result<u32>;
-        async fn temp_set(&self, key: &str, value: &Value, ttl: Duration) -> Result<()>;
-        async fn temp_set_if_absent(&self, key: &str, value: &Value, ttl: Duration) -> Result<bool>;
-        async fn temp_get(&self, key: &str) -> Result<Option<Value>>;
-        async fn temp_take(&self, key: &str) -> Result<Option<Value>>;
-        async fn temp_count(&self, key: &str, ttl: Duration) -> Result<u64>;
-        async fn prune(&self, limit: u32) -> Result<u32>;
-        async fn check(&self) -> Result<()>;
-    }
-}
+use waiterix_ports::{Error, ErrorKind, Mail, MailId, MailKind, Mailer, Outcome, Retry, SessionStore};
 
 const GUEST: &str = "guest@example.org";
 
@@ -78,13 +38,13 @@ fn down() -> Error {
 }
 
 /// A provider that has no list of its own, so that nobody may ask for it, and must be asked to send this often.
-fn listless(sendings: usize) -> MockProvider {
-    let mut provider = MockProvider::new();
+fn listless(sendings: usize) -> MockMailer {
+    let mut provider = MockMailer::new();
     provider.expect_send().times(sendings).returning(|_| Ok(accepted()));
     provider
 }
 
-fn with(provider: MockProvider, list: MockList) -> SuppressingMailer {
+fn with(provider: MockMailer, list: MockSessionStore) -> SuppressingMailer {
     SuppressingMailer::new(Arc::new(provider), Arc::new(list))
 }
 
@@ -96,7 +56,7 @@ fn shared() -> (Arc<ManualClock>, Arc<MemorySessionStore>) {
 
 #[tokio::test]
 async fn m10_without_the_list_nothing_is_sent() {
-    let mut list = MockList::new();
+    let mut list = MockSessionStore::new();
     list.expect_temp_get().times(1).returning(|_| Err(down()));
     let error = with(listless(0), list).send(&mail(GUEST)).await.unwrap_err();
     assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Safe));
@@ -106,7 +66,7 @@ async fn m10_without_the_list_nothing_is_sent() {
 #[tokio::test]
 async fn an_entry_that_cannot_be_understood_counts() {
     for entry in [Ok(Some(json!({ "reason": "bounce" }))), Ok(Some(json!(null))), Err(ErrorKind::Corrupt)] {
-        let mut list = MockList::new();
+        let mut list = MockSessionStore::new();
         let answer = entry.map_err(|kind| Error::new(kind, "session.temp_get"));
         list.expect_temp_get().times(1).return_once(move |_| answer);
         assert_eq!(with(listless(0), list).send(&mail(GUEST)).await.unwrap(), Outcome::Suppressed);
@@ -116,7 +76,7 @@ async fn an_entry_that_cannot_be_understood_counts() {
 #[tokio::test]
 async fn an_entry_that_cannot_be_written_is_an_error_and_may_be_written_again() {
     for suppressed in [true, false] {
-        let mut list = MockList::new();
+        let mut list = MockSessionStore::new();
         list.expect_temp_set().times(1).returning(|_, _, _| Err(down()));
         let error = with(listless(0), list).set_suppressed(GUEST, suppressed).await.unwrap_err();
         assert_eq!((error.kind(), error.retry_advice()), (ErrorKind::Unavailable, Retry::Ambiguous));
@@ -157,7 +117,7 @@ async fn a_providers_own_list_is_told_and_believed() {
 
 #[tokio::test]
 async fn a_providers_list_that_does_not_answer_is_an_error() {
-    let mut provider = MockProvider::new();
+    let mut provider = MockMailer::new();
     provider.expect_is_suppressed().times(1).returning(|_| Err(down()));
     let mailer = SuppressingMailer::new(Arc::new(provider), shared().1).with_list_of_provider();
     assert_eq!(mailer.is_suppressed(GUEST).await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -167,7 +127,7 @@ async fn a_providers_list_that_does_not_answer_is_an_error() {
 #[tokio::test]
 async fn when_one_of_two_lists_cannot_be_written_the_address_stays_suppressed() {
     let failing = || {
-        let mut provider = MockProvider::new();
+        let mut provider = MockMailer::new();
         provider.expect_set_suppressed().times(1).returning(|_, _| Err(down()));
         provider.expect_send().never();
         provider
@@ -210,14 +170,14 @@ async fn spellings_of_one_mailbox_are_one_entry() {
 async fn a_mail_that_no_provider_takes_is_not_looked_up() {
     let bad = Mail { html: String::new(), ..mail(GUEST) };
     for bad in [mail("nobody"), bad] {
-        let outcome = with(listless(0), MockList::new()).send(&bad).await.unwrap();
+        let outcome = with(listless(0), MockSessionStore::new()).send(&bad).await.unwrap();
         assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome:?}");
     }
 }
 
 #[tokio::test]
 async fn m13_entries_do_not_show_the_address() {
-    let mut list = MockList::new();
+    let mut list = MockSessionStore::new();
     let check = |key: &str| {
         assert!(key.starts_with("mail-suppressed:") && is_temp_key(key), "{key}");
         assert!(!key.contains("guest") && !key.contains("example"), "{key}");
@@ -239,14 +199,14 @@ async fn m13_entries_do_not_show_the_address() {
 
 #[tokio::test]
 async fn checking_proves_the_mailer_and_the_list() {
-    let mut list = MockList::new();
+    let mut list = MockSessionStore::new();
     list.expect_check().returning(|| Err(down()));
-    let error = with(MockProvider::new(), list).check().await.unwrap_err();
+    let error = with(MockMailer::new(), list).check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 
-    let mut list = MockList::new();
+    let mut list = MockSessionStore::new();
     list.expect_check().returning(|| Ok(()));
-    let mut broken = MockProvider::new();
+    let mut broken = MockMailer::new();
     broken.expect_check().returning(|| Err(Error::new(ErrorKind::Denied, "mailer.check")));
     assert_eq!(with(broken, list).check().await.unwrap_err().kind(), ErrorKind::Denied);
 }
