@@ -13,7 +13,7 @@ use waiterix_adapters_local::memory::{MemoryMailer, MemorySessionStore};
 use waiterix_contract::ManualClock;
 use waiterix_layers::suppression::{KEPT, SuppressingMailer};
 use waiterix_ports::session::is_temp_key;
-use waiterix_ports::{Error, ErrorKind, Mail, MailId, MailKind, Mailer, Outcome, Retry, SessionStore};
+use waiterix_ports::{Error, ErrorKind, Mail, MailId, MailKind, Mailer, Outcome, Retry};
 
 const GUEST: &str = "guest@example.org";
 
