@@ -71,7 +71,7 @@ async fn g173_requests_are_told_by_method_route_and_class_and_nothing_that_clien
         told,
         [
             expected("GET", "/api/orders/{id}/track", "4xx"),
-            expected("GET", "/api/public/restaurant/{restaurantId}", "2xx"),
+            expected("GET", "/api/public/restaurant/{id}", "2xx"),
             expected("GET", "/api/auth/user", "2xx"),
             expected("GET", "/api/auth/user", "4xx"),
             expected("PUT", "/api/orders/{id}/status", "4xx"),

@@ -222,7 +222,7 @@ fn functions_write_numbers_and_servers_do_when_they_are_told_to() {
 #[test]
 fn metrics_that_cannot_be_are_problems_by_name() {
     assert!(
-        read(&[("METRICS", "statsd")], Place::Function).is_err_and(|said| said.contains("METRICS must be"))
+        read(&[("METRICS", "statsd")], Place::Function).is_err_and(|said| said.contains("METRICS: must be"))
     );
     for namespace in ["AWS/Lambda", "Bistro\n", "Bistro:Test", "\u{fc}ber", &"x".repeat(256)] {
         let said = read(&[("METRICS_NAMESPACE", namespace)], Place::Function).unwrap_err();
