@@ -230,10 +230,13 @@ async fn logs_name_requests_as_the_gateway_does_and_hold_no_event_at_any_level()
     }
 }
 
-/// The labels of a line of numbers and their values; what else is in it is numbers.
+/// The labels of a line of numbers and their values, by name; what else is in it is numbers.
 fn labels(line: &Value) -> Vec<(&str, &str)> {
     let members = line.as_object().unwrap().iter().filter(|(name, _)| *name != "_aws");
-    members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+    let mut labels: Vec<_> =
+        members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    labels.sort_unstable();
+    labels
 }
 
 #[tokio::test]
