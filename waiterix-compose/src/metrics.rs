@@ -135,7 +135,7 @@ impl Metrics {
     }
 
     /// Adds one; what fills a line is written at once.
-    fn note(&self, series: Series, is_fault: bool, duration: Duration) {
+    fn note(&self, series: &Series, is_fault: bool, duration: Duration) {
         let full = {
             let mut all = held(&self.gathered);
             let gathered = all.entry(series.clone()).or_default();
@@ -144,10 +144,10 @@ impl Metrics {
             if gathered.durations.len() < MAX_VALUES {
                 return;
             }
-            all.remove(&series)
+            all.remove(series)
         };
         if let Some(full) = full {
-            self.put(&(self.line(&series, &full) + "\n"));
+            self.put(&(self.line(series, &full) + "\n"));
         }
     }
 
@@ -198,7 +198,7 @@ impl Meter for Metrics {
         let Observation { operation, ending, duration, .. } = *observation;
         let (port, outcome) = (operation.port.as_str(), ending.as_str());
         let series = Series::Port { port, operation: operation.name, outcome };
-        self.note(series, Ending::is_alarming(ending), duration);
+        self.note(&series, Ending::is_alarming(ending), duration);
     }
 }
 
@@ -209,7 +209,7 @@ impl RequestMeter for Metrics {
             route: answered.route.to_owned(),
             class: answered.class(),
         };
-        self.note(series, answered.is_fault(), answered.duration);
+        self.note(&series, answered.is_fault(), answered.duration);
     }
 }
 
