@@ -5,6 +5,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod emf;
 pub mod environment;
 mod family;
 #[cfg(feature = "local")]
@@ -14,6 +15,7 @@ mod legacy;
 #[cfg(feature = "local")]
 mod local;
 pub mod logging;
+pub mod metrics;
 mod selection;
 #[cfg(any(feature = "aws", feature = "legacy"))]
 mod wrapping;
@@ -25,11 +27,13 @@ use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
 use waiterix_domain::Secret;
+use waiterix_layers::Meter;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 
 use family::Families;
+use metrics::{Metrics, MetricsSettings};
 pub use selection::{Choice, Selection};
 
 /// Where the program runs.
@@ -51,6 +55,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Which adapter serves which port.
     pub selection: Selection,
+    /// Whether and where the numbers go.
+    pub metrics: MetricsSettings,
     #[cfg(feature = "local")]
     local: local::Plan,
     #[cfg(feature = "legacy")]
@@ -64,6 +70,7 @@ pub struct Plan {
 pub struct Service {
     /// The service.
     pub app: Shared,
+    metrics: Option<Arc<Metrics>>,
     families: Families,
 }
 
@@ -94,6 +101,7 @@ impl Plan {
         let settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
         #[allow(unused_mut, reason = "the places of objects are known to adapters that may not be built in")]
         let mut settings = Settings::read(vars, settings);
+        let metrics = MetricsSettings::read(vars, place);
         #[cfg(feature = "legacy")]
         let legacy = legacy::Plan::read(vars, selection, &mut settings);
         #[cfg(feature = "aws")]
@@ -101,6 +109,7 @@ impl Plan {
         Ok(Self {
             settings,
             selection,
+            metrics,
             #[cfg(feature = "local")]
             local,
             #[cfg(feature = "legacy")]
@@ -121,16 +130,21 @@ impl Plan {
     )]
     pub async fn open(self, base: &Url, web: Option<WebClient>) -> Result<Service, String> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Metrics::to_stdout(&self.metrics, &clock);
+        let meter: Arc<dyn Meter> = match &metrics {
+            Some(metrics) => metrics.clone(),
+            None => Arc::new(()),
+        };
         #[cfg(feature = "local")]
-        let (local, local_signer) = self.local.prepare(base, &clock);
+        let (local, local_signer) = self.local.prepare(base, &clock, &meter);
         #[cfg(not(feature = "local"))]
         let (local, local_signer) = (family::Absent, None);
         #[cfg(feature = "legacy")]
-        let (legacy, legacy_signer) = self.legacy.prepare(base, &clock);
+        let (legacy, legacy_signer) = self.legacy.prepare(base, &clock, &meter);
         #[cfg(not(feature = "legacy"))]
         let (legacy, legacy_signer) = (family::Absent, None);
         #[cfg(feature = "aws")]
-        let aws = self.aws.prepare(&clock).await;
+        let aws = self.aws.prepare(&clock, &meter).await;
         #[cfg(not(feature = "aws"))]
         let aws = family::Absent;
         let mut families = Families::new(local, legacy, aws);
@@ -155,10 +169,13 @@ impl Plan {
         if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
         }
+        if let Some(metrics) = &metrics {
+            app = app.with_meter(metrics.clone());
+        }
         if let Some(client) = web {
             app = app.with_web_client(client);
         }
-        Ok(Service { app: Arc::new(app), families })
+        Ok(Service { app: Arc::new(app), metrics, families })
     }
 }
 
@@ -168,8 +185,17 @@ impl Service {
         self.families.dismiss_sockets();
     }
 
-    /// Finishes what was queued and lets go of files and connections.
+    /// Writes the numbers that have gathered, if anybody wants them: a function does so after every event, because it may be
+    /// frozen or ended then; a server every [`metrics::EVERY`].
+    pub fn write_metrics(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.write();
+        }
+    }
+
+    /// Finishes what was queued, writes the last numbers, and lets go of files and connections.
     pub async fn close(&self) {
         self.families.close().await;
+        self.write_metrics();
     }
 }
