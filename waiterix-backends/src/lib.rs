@@ -9,6 +9,7 @@
 
 #[cfg(feature = "docker")]
 mod docker;
+pub mod deployment;
 pub mod dynalite;
 mod fault;
 pub mod fleet;
