@@ -26,7 +26,8 @@ pub(super) fn run(program: &Path, template: &Path, list: &Path) -> Result<(), Fa
     let named = |findings: BTreeSet<&Finding>| {
         findings.iter().map(|(check, resource)| format!("\n  {check} {resource}")).collect::<String>()
     };
-    let (more, fewer) = (named(found.difference(&meant).collect()), named(meant.difference(&found).collect()));
+    let (more, fewer) =
+        (named(found.difference(&meant).collect()), named(meant.difference(&found).collect()));
     if more.is_empty() && fewer.is_empty() {
         println!("    {} findings, all of them meant", found.len());
         return Ok(());
@@ -51,10 +52,7 @@ fn findings(report: &[u8]) -> Result<BTreeSet<Finding>, String> {
         let (_, resource) = failed["resource"].as_str()?.rsplit_once('.')?;
         Some((check, resource.to_owned()))
     };
-    failed
-        .iter()
-        .map(|failed| finding(failed).ok_or_else(|| format!("what is meant by {failed}?")))
-        .collect()
+    failed.iter().map(|failed| finding(failed).ok_or_else(|| format!("what is meant by {failed}?"))).collect()
 }
 
 /// Lines of a check, resources and a reason, two blanks between them.
