@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::template::{Template, templates};
 
 /// Where stages may differ, by the end of the path: sizes, and how long something is kept.
-const SIZES: [&str; 27] = [
+const SIZES: [&str; 25] = [
     "Properties/AllocatedStorage",
     "Properties/AutomaticFailoverEnabled",
     "Properties/BackupRetentionPeriod",
@@ -16,11 +16,9 @@ const SIZES: [&str; 27] = [
     "Properties/DeletionProtection",
     "Properties/DeletionProtectionEnabled",
     "Properties/MaxAllocatedStorage",
-    "Properties/MemorySize",
     "Properties/MultiAZ",
     "Properties/MultiAZEnabled",
     "Properties/NumCacheClusters",
-    "Properties/PerformanceInsightsRetentionPeriod",
     "Properties/ReservedConcurrentExecutions",
     "Properties/RetentionInDays",
     "Properties/SnapshotRetentionLimit",
