@@ -5,7 +5,7 @@
 //! anew, refuses answers that are too large, and may freeze it in between.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,8 @@ use crate::program::built;
 const BUILD: [&str; 3] = ["build", "--package", "waiterix-lambda"];
 /// The time-out of a function, unless a call says otherwise: that of the deployment.
 const TIMEOUT: Duration = Duration::from_secs(29);
+/// The trace that every call belongs to.
+pub const TRACE: &str = "1-5e1b4151-5ac6c58f7c1b4b4f8f1c1b4b";
 /// How long a function may take to ask for work.
 const START: Duration = Duration::from_secs(30);
 /// The largest answer of a function: 6 MB and 100 bytes.
@@ -70,9 +72,10 @@ pub struct Function {
     platform: Arc<Platform>,
     process: Mutex<Child>,
     log: Log,
+    output: Log,
 }
 
-/// What the processes of a function wrote to their log.
+/// What the processes of a function wrote, to their log or their output.
 type Log = Arc<Mutex<String>>;
 
 impl std::fmt::Debug for Function {
@@ -101,9 +104,9 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut all = environment(name, &runtime_api);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let log = Log::default();
-        let process = Mutex::new(spawn(name, &all, &log).await);
-        let function = Self { name, variables: all, platform, process, log };
+        let (log, output) = (Log::default(), Log::default());
+        let process = Mutex::new(spawn(name, &all, &log, &output).await);
+        let function = Self { name, variables: all, platform, process, log, output };
         function.until_ready(0).await;
         function
     }
@@ -185,13 +188,20 @@ impl Function {
             process.kill().expect("killed");
             process.wait().expect("ended");
         }
-        *self.process() = spawn(self.name, &self.variables, &self.log).await;
+        *self.process() = spawn(self.name, &self.variables, &self.log, &self.output).await;
     }
 
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The numbers it has written so far, as lines of CloudWatch's embedded metric format.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Value> {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        output.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
     /// Stops all of the process, as the platform does between calls.
@@ -246,21 +256,27 @@ fn environment(name: &str, runtime_api: &str) -> Vec<(String, String)> {
 }
 
 /// Starts the process; it inherits nothing of the environment of the tests. Building it may take its time.
-async fn spawn(name: &'static str, variables: &[(String, String)], log: &Log) -> Child {
+async fn spawn(name: &'static str, variables: &[(String, String)], log: &Log, output: &Log) -> Child {
     let binary = tokio::task::spawn_blocking(move || built(name, &BUILD)).await.expect("built");
     let mut command = Command::new(binary);
     command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
-    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the function starts");
-    let (lines, log) = (BufReader::new(child.stderr.take().expect("its log")).lines(), log.clone());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the function starts");
+    keep(child.stderr.take().expect("its log"), log.clone());
+    keep(child.stdout.take().expect("its output"), output.clone());
+    child
+}
+
+/// Keeps what is written, and shows it.
+fn keep(written: impl Read + Send + 'static, log: Log) {
     std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
+        for line in BufReader::new(written).lines().map_while(Result::ok) {
             eprintln!("{line}");
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&line);
             log.push('\n');
         }
     });
-    child
 }
 
 impl Platform {
@@ -309,10 +325,7 @@ async fn next(State(platform): State<Arc<Platform>>) -> Response {
                 "lambda-runtime-invoked-function-arn",
                 "arn:aws:lambda:us-east-1:123456789012:function:waiterix".to_owned(),
             ),
-            (
-                "lambda-runtime-trace-id",
-                "Root=1-5e1b4151-5ac6c58f7c1b4b4f8f1c1b4b;Parent=5ac6c58f7c1b4b4f;Sampled=0".to_owned(),
-            ),
+            ("lambda-runtime-trace-id", format!("Root={TRACE};Parent=5ac6c58f7c1b4b4f;Sampled=0")),
             ("content-type", "application/json".to_owned()),
         ];
         return (headers, call.event).into_response();

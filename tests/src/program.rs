@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -40,6 +40,7 @@ pub struct Program {
     pub base: Url,
     /// Its data folder.
     pub data: PathBuf,
+    output: Arc<Mutex<String>>,
 }
 
 impl Program {
@@ -54,10 +55,11 @@ impl Program {
         Self::started(command, data)
     }
 
-    /// The same, writing everything it logs into a file.
+    /// The same, writing everything it logs into a file, and numbers to its output.
     pub fn start_logging(data: &Path, log: &Path) -> Self {
         let mut command = Command::new(binary());
         let file = std::fs::File::create(log).expect("a log file");
+        command.env("METRICS", "emf");
         command.env_remove("SESSION_SECRET").env("LOG_LEVEL", "debug").env("LOG_FORMAT", "json").stderr(file);
         Self::started(command, data)
     }
@@ -73,8 +75,21 @@ impl Program {
             panic!("the program does not say where it serves: {first:?}");
         };
         // Its output must go on being read, or it would block on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base, data: data.to_owned() }
+        let output = Arc::<Mutex<String>>::default();
+        let kept = output.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        Self { child, base, data: data.to_owned(), output }
+    }
+
+    /// What it has written to its output after the first line; it goes on growing.
+    pub fn output(&self) -> Arc<Mutex<String>> {
+        self.output.clone()
     }
 
     /// The process id.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::put;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use waiterix_contract::eventually;
 use waiterix_tests::client::{Client, http_client};
 use waiterix_tests::cloud::Cloud;
 use waiterix_tests::gateway::{Gateway, Payload};
-use waiterix_tests::lambda_runtime::{Fault, Function};
+use waiterix_tests::lambda_runtime::{Fault, Function, TRACE};
 use waiterix_tests::socket::{Heard, Socket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -230,6 +230,77 @@ async fn logs_name_requests_as_the_gateway_does_and_hold_no_event_at_any_level()
     }
 }
 
+/// The labels of a line of numbers and their values, by name; what else is in it is numbers.
+fn labels(line: &Value) -> Vec<(&str, &str)> {
+    let members = line.as_object().unwrap().iter().filter(|(name, _)| *name != "_aws");
+    let mut labels: Vec<_> =
+        members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    labels.sort_unstable();
+    labels
+}
+
+#[tokio::test]
+async fn g165_g173_functions_log_the_trace_of_the_platform_and_write_numbers_without_anything_personal() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[("LOG_LEVEL", "info".to_owned())]).await;
+    let kitchen = Kitchen::open(&cloud, &gateway.base, "private.person@example.org").await;
+    let mut chef = kitchen.chef(&gateway).await;
+    let order = kitchen.order(&gateway.base).await;
+    chef.event().await;
+    let own =
+        [("x-amzn-trace-id", "Root=1-11111111-222222222222222222222222"), ("x-request-id", "of-a-client")];
+    let http = http_client().build().unwrap();
+    let asked =
+        own.into_iter().fold(http.get(gateway.base.join(UNKNOWN).unwrap()), |asked, (name, value)| {
+            asked.header(name, value)
+        });
+    assert_eq!(asked.send().await.unwrap().status(), 404);
+
+    let answered = |log: &str| -> Vec<Value> {
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        lines.filter(|line| line["fields"]["message"] == "answered").collect()
+    };
+    // The log is read by another thread.
+    let written = || std::future::ready(gateway.api().log().contains("\"id\":\"of-a-client\""));
+    eventually(PATIENCE, "the last request is in the log", written).await;
+    for line in answered(&gateway.api().log()) {
+        assert_eq!(line["span"]["name"], "request", "{line}");
+        assert_eq!(line["span"]["trace"], TRACE, "the platform knows best: {line}");
+    }
+
+    let has =
+        |numbers: &[Value], expected: &[(&str, &str)]| numbers.iter().any(|line| labels(line) == expected);
+    let told = || {
+        let numbers = gateway.api().numbers();
+        let route = [("Method", "GET"), ("Route", "/api/public/restaurant/{id}"), ("Status", "4xx")];
+        std::future::ready(has(&numbers, &route))
+    };
+    eventually(PATIENCE, "the last request is counted", told).await;
+    let numbers = gateway.api().numbers();
+    for (operation, port) in [
+        ("store.commit", "store"),
+        ("session.load", "session"),
+        ("mailer.send", "mailer"),
+        ("notifier.publish", "notifier"),
+    ] {
+        let expected = [("Operation", operation), ("Outcome", "ok"), ("Port", port)];
+        assert!(has(&numbers, &expected), "{operation} in {numbers:?}");
+    }
+    assert!(has(&numbers, &[("Method", "POST"), ("Route", "/api/orders"), ("Status", "2xx")]), "{numbers:?}");
+    let of_sockets = gateway.websocket().numbers();
+    assert!(has(&of_sockets, &[("Operation", "notifier.connect"), ("Outcome", "ok"), ("Port", "notifier")]));
+    let id = order["id"].as_str().unwrap();
+    for line in numbers.iter().chain(&of_sockets) {
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Waiterix", "{line}");
+        let text = line.to_string();
+        for personal in
+            ["private.person", id, &kitchen.restaurant, kitchen.owner.cookie(), "of-a-client", TRACE]
+        {
+            assert!(!text.contains(personal), "{personal} in {line}");
+        }
+    }
+}
+
 /// A path whose answer, 404, takes a question to the database.
 const UNKNOWN: &str = "/api/public/restaurant/nobody";
 
@@ -276,6 +347,52 @@ async fn a_request_that_hangs_is_answered_with_503_before_the_platform_ends_the_
     proxy.cut();
     let after = gateway.api().invoke(&asked).await;
     assert_eq!(status(&after), 404, "the same process goes on: {after:?}");
+}
+
+/// A server that takes connections and never says anything, and its URL.
+async fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// The clients of these services try three times and wait for each answer for seconds; the time of a call may be shorter.
+#[tokio::test]
+async fn g146_mail_objects_and_connections_that_hang_are_given_up_before_the_platform_ends_the_function() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let (_mail, mail) = silent().await;
+    let (_objects, objects) = silent().await;
+    let more = [("AWS_ENDPOINT_URL_SESV2", mail), ("AWS_ENDPOINT_URL_S3", objects)];
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &more).await;
+    let mut code = request("/api/auth/code");
+    code["requestContext"]["http"]["method"] = json!("POST");
+    code["headers"]["content-type"] = json!("application/json");
+    code["body"] = json!(json!({ "email": "ada@example.org" }).to_string());
+    let picture = request("/api/objects/public/uploads/4f9c7c1e-0000-4000-8000-000000000001");
+    let limit = Duration::from_secs(5);
+    for asked in [code, picture] {
+        let begun = Instant::now();
+        let answer = gateway.api().invoke_within(limit, &asked).await;
+        assert_eq!(status(&answer), 503, "{answer:?}");
+        assert!(begun.elapsed() > Duration::from_secs(4), "it was waited for");
+        assert!(begun.elapsed() < limit);
+    }
+    assert_eq!(status(&gateway.api().invoke(&request(UNKNOWN)).await), 404, "the same process goes on");
+}
+
+#[tokio::test]
+async fn g146_an_order_is_answered_in_seconds_while_the_table_of_connections_hangs() {
+    let Some(cloud) = Cloud::prepare().await else { return };
+    let kitchen = {
+        let gateway = Gateway::start(&cloud).await;
+        Kitchen::open(&cloud, &gateway.base, "ada@example.org").await
+    };
+    let (_table, table) = silent().await;
+    let gateway = Gateway::start_with(&cloud, Payload::Http, &[("AWS_ENDPOINT_URL_DYNAMODB", table)]).await;
+    let begun = Instant::now();
+    let order = kitchen.order(&gateway.base).await;
+    assert!(order["id"].is_string(), "{order}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -357,6 +474,8 @@ async fn the_scheduled_function_tidies_up_and_says_which_part_could_not() {
 #[derive(Debug, Default)]
 struct SuppressionList {
     addresses: Mutex<Vec<String>>,
+    /// The traces the requests say they belong to.
+    traces: Mutex<Vec<String>>,
     is_closed: AtomicBool,
 }
 
@@ -368,7 +487,11 @@ impl SuppressionList {
         let routes = Router::new()
             .route(
                 "/v2/email/suppression/addresses",
-                put(async |State(list): State<Arc<Self>>, body: String| list.take(&body)),
+                put(async |State(list): State<Arc<Self>>, headers: HeaderMap, body: String| {
+                    let trace = headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+                    list.traces.lock().unwrap().extend(trace.map(str::to_owned));
+                    list.take(&body)
+                }),
             )
             .with_state(list.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -399,6 +522,11 @@ async fn addresses_that_bounce_come_onto_the_suppression_list_of_ses() {
     };
     function.invoke(&bounce("gone@example.org")).await.unwrap();
     assert_eq!(*list.addresses.lock().unwrap(), ["gone@example.org"]);
+    let traces = list.traces.lock().unwrap().clone();
+    assert!(
+        traces.len() == 1 && traces[0].starts_with(&format!("Root={TRACE}")),
+        "the trace goes on: {traces:?}"
+    );
     list.is_closed.store(true, Ordering::SeqCst);
     let answer = function.invoke(&bounce("later@example.org")).await;
     let Err(Fault::Failed { kind, message }) = answer else { panic!("{answer:?}") };
@@ -433,16 +561,28 @@ async fn starting_asks_nobody_and_what_needs_nobody_is_answered() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_not_configured_says_everything_that_is_missing_and_does_not_start() {
-    for name in ["api", "websocket", "relay", "mail-events"] {
+async fn a_function_that_is_not_configured_says_everything_that_it_misses_and_does_not_start() {
+    const ALL: [&str; 6] = [
+        "AWS_S3_BUCKET",
+        "DATABASE_URL",
+        "FRONTEND_URL",
+        "SES_FROM_EMAIL",
+        "SESSION_SECRET",
+        "SUPPORT_EMAIL",
+    ];
+    for (name, misses) in [
+        ("api", &ALL as &[&str]),
+        ("websocket", &["DATABASE_URL", "FRONTEND_URL", "SESSION_SECRET"]),
+        ("relay", &["AWS_S3_BUCKET", "DATABASE_URL"]),
+        ("mail-events", &["SES_FROM_EMAIL"]),
+    ] {
         let secret = ("SESSION_SECRET", "hunter2".to_owned());
         let (status, log) = Function::start_in_vain(name, &[secret]).await;
         assert!(!status.success(), "{name}");
-        for missing in
-            ["AWS_REGION", "AWS_S3_BUCKET", "DATABASE_URL", "FRONTEND_URL", "REDIS_HOST", "SES_FROM_EMAIL"]
-        {
-            assert!(log.contains(missing), "{name}: {missing} in {log}");
+        for variable in ALL {
+            assert_eq!(log.contains(variable), misses.contains(&variable), "{name}: {variable} in {log}");
         }
+        assert!(log.contains("AWS_REGION") && log.contains("REDIS_HOST"), "{name}: {log}");
         assert!(!log.contains("hunter2"), "{log}");
     }
     let (status, log) = Function::start_in_vain("api", &[("WAITERIX_BLOBS", "local".to_owned())]).await;

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use waiterix_tests::client::Client;
+use waiterix_contract::eventually;
+use waiterix_tests::client::{Client, http_client};
 use waiterix_tests::program::Program;
 
 #[tokio::test]
@@ -26,6 +29,14 @@ async fn d16_m13_logs_are_json_lines_with_request_ids_and_hold_nothing_personal(
         .await;
     owner.send(Method::GET, "/api/public/chef-answers/customer-session-0123456789", None).await;
     let cookie = owner.cookie().split_once('=').unwrap().1.to_owned();
+    let http = http_client().build().unwrap();
+    let traced = http
+        .get(program.base.join("/api/public/restaurant/nobody").unwrap())
+        .header("traceparent", "00-67891233abcdef012345678912345678-53995c3f42cd8ad8-01")
+        .header("x-request-id", "a-request-of-a-client");
+    let traced = traced.build().unwrap();
+    http.execute(traced).await.unwrap();
+    let output = program.output();
     assert!(program.terminate().success());
 
     let text = std::fs::read_to_string(&log).unwrap();
@@ -38,8 +49,29 @@ async fn d16_m13_logs_are_json_lines_with_request_ids_and_hold_nothing_personal(
         assert!(line["span"]["id"].as_str().is_some_and(|id| id.len() >= 8), "{line}");
         assert!(line["span"]["route"].as_str().is_some(), "{line}");
         assert!(line["fields"]["status"].as_u64().is_some(), "{line}");
+        assert!(line["span"]["trace"].as_str().is_some_and(|trace| is_trace(trace)), "{line}");
     }
     assert!(count >= 8, "{count} requests are logged");
+    // A trace that a client began goes on, in whatever was done for it.
+    let of_client: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["spans"][0]["trace"] == "1-67891233-abcdef012345678912345678")
+        .collect();
+    let done: Vec<&Value> = of_client.iter().map(|line| &line["fields"]["message"]).collect();
+    assert_eq!(done, ["a port answered", "answered"], "{of_client:?}");
+    assert!(of_client.iter().all(|line| line["spans"][0]["id"] == "a-request-of-a-client"), "{of_client:?}");
+
+    // The last numbers are written before it ends.
+    let ended = || std::future::ready(output.lock().unwrap().contains("Stopped"));
+    eventually(Duration::from_secs(5), "it says that it stopped", ended).await;
+    let numbers: Vec<Value> =
+        output.lock().unwrap().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for (label, expected) in
+        [("Operation", "store.commit"), ("Operation", "mailer.send"), ("Route", "/api/restaurant")]
+    {
+        assert!(numbers.iter().any(|line| line[label] == expected), "{expected} in {numbers:?}");
+    }
+    let text = text + &output.lock().unwrap();
     for personal in [
         "private.person",
         "Secret Supper",
@@ -52,4 +84,11 @@ async fn d16_m13_logs_are_json_lines_with_request_ids_and_hold_nothing_personal(
     ] {
         assert!(!text.contains(personal), "{personal} is in the log");
     }
+}
+
+/// Whether it is the id of a trace as X-Ray writes it.
+fn is_trace(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
+    parts.len() == 3 && parts[0] == "1" && is_hex(parts[1], 8) && is_hex(parts[2], 24)
 }

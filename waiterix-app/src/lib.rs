@@ -20,6 +20,7 @@ pub mod upkeep;
 
 use std::sync::Arc;
 
+use http::meter::RequestMeter;
 use http::web_client::WebClient;
 use tokio::sync::Semaphore;
 use waiterix_domain::Env;
@@ -65,6 +66,8 @@ pub struct App {
     pub web_client: Option<WebClient>,
     /// Reads what the provider of mail tells, when it tells anything.
     pub mail_events: Option<Arc<dyn MailEvents>>,
+    /// Hears how requests were answered.
+    pub meter: Arc<dyn RequestMeter>,
     /// Rate limits by address.
     pub limits: Limits,
     /// How many password hashes may be computed at once: each takes a core for a long moment.
@@ -89,6 +92,7 @@ impl App {
             signed_objects: None,
             web_client: None,
             mail_events: None,
+            meter: Arc::new(()),
             limits,
             hashing: Semaphore::new(2),
         }
@@ -112,6 +116,13 @@ impl App {
     #[must_use]
     pub fn with_mail_events(mut self, events: Arc<dyn MailEvents>) -> Self {
         self.mail_events = Some(events);
+        self
+    }
+
+    /// Tells a meter how requests were answered.
+    #[must_use]
+    pub fn with_meter(mut self, meter: Arc<dyn RequestMeter>) -> Self {
+        self.meter = meter;
         self
     }
 

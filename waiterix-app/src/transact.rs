@@ -1,7 +1,9 @@
 //! Read facts, decide, commit, then effects.
 
 use std::fmt;
+use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use waiterix_domain::{ChangeSet, Decision, Effect, Env, Rejection, RejectionKind};
 use waiterix_ports::{ChefSelector, CloseReason, Error, ErrorKind, Retry};
 
@@ -42,6 +44,10 @@ impl From<Error> for Refusal {
 
 /// How often a decision is made again when its facts changed under it.
 const ATTEMPTS: u32 = 8;
+
+/// How long an answer waits for the notifier, which is told of what has happened already. A screen that missed an event asks
+/// when it comes back; a guest whose order seems to have failed orders again.
+pub(crate) const NOTIFIER_PATIENCE: Duration = Duration::from_secs(5);
 
 impl App {
     /// A use case: reads facts, decides on them, commits, and sees to the effects. When the facts changed before the
@@ -89,20 +95,24 @@ impl App {
         }
     }
 
-    /// Sees to the effects of a committed decision. Their failure is logged and never undoes anything.
+    /// Sees to the effects of a committed decision. Their failure is logged and never undoes anything; nor does a notifier
+    /// that does not answer hold the answer up for longer than [`NOTIFIER_PATIENCE`], however much it is to tell.
     pub async fn settle(&self, effects: Vec<Effect>) {
+        let end = Instant::now() + NOTIFIER_PATIENCE;
         for effect in effects {
-            if let Err(error) = self.settle_one(effect).await {
+            if let Err(error) = self.settle_one(effect, end).await {
                 tracing::warn!(%error, "an effect of a committed change failed");
             }
         }
     }
 
-    async fn settle_one(&self, effect: Effect) -> Result<(), Error> {
+    async fn settle_one(&self, effect: Effect, end: Instant) -> Result<(), Error> {
+        let notifier = &self.ports.notifier;
         match effect {
             Effect::Publish { audience, event } => {
                 let message = events::message(&event, self.fresh_id())?;
-                let delivery = self.ports.notifier.publish(&audience, &message).await?;
+                let publishing = notifier.publish(&audience, &message);
+                let delivery = by(end, "notifier.publish", publishing).await?;
                 tracing::debug!(?delivery, "published");
             }
             Effect::DeleteBlob { key } => self.ports.blobs.delete(&key).await?,
@@ -110,7 +120,8 @@ impl App {
                 self.ports.sessions.delete_all_of(&user).await?;
                 if let Some(restaurant) = restaurant {
                     let who = ChefSelector::User(user);
-                    self.ports.notifier.close_chefs(&restaurant, &who, CloseReason::Policy).await?;
+                    let closing = notifier.close_chefs(&restaurant, &who, CloseReason::Policy);
+                    by(end, "notifier.close_chefs", closing).await?;
                 }
             }
         }
@@ -122,4 +133,16 @@ impl App {
     pub fn fresh_id(&self) -> String {
         self.with_env(|env| env.ids.uuid())
     }
+}
+
+/// An answer of the notifier, if it comes in time.
+pub(crate) async fn by<T>(
+    end: Instant,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout_at(end, call).await.unwrap_or_else(|_| {
+        let error = Error::new(ErrorKind::Timeout, operation).retry(Retry::Ambiguous);
+        Err(error.with("fault", "no answer in time"))
+    })
 }

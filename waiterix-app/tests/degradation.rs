@@ -6,10 +6,12 @@ mod common;
 mod down;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{House, message};
 use down::Down;
 use serde_json::json;
+use tokio::time::Instant;
 use waiterix_app::{App, Ports, http};
 use waiterix_domain::Amount;
 use waiterix_domain::schema::MenuItem;
@@ -105,4 +107,38 @@ async fn d109_a_request_that_takes_too_long_is_given_up_with_503() {
     let (house, ada) = with_ports(|ports| ports.sessions = Arc::new(Down::Silent)).await;
     let reply = house.get_as(&ada, "/api/auth/user").await;
     reply.refused(503, message("The request took too long"));
+}
+
+/// A guest whose order seems to have failed orders again, so the order is answered while the screens are waited for no longer.
+#[tokio::test(start_paused = true)]
+async fn g146_a_notifier_that_does_not_answer_never_fails_an_order_or_a_status_change() {
+    let (house, ada) = with_ports(|ports| ports.notifier = Arc::new(Down::Silent)).await;
+    let patience = Duration::from_secs(5);
+    let begun = Instant::now();
+    let placed = house.post("/api/orders", order()).await.expect(200);
+    assert_eq!(begun.elapsed(), patience);
+    let path = format!("/api/orders/{}/status", placed["id"].as_str().unwrap());
+    let begun = Instant::now();
+    let changed = house.put_as(&ada, &path, json!({ "status": "preparing" })).await.expect(200);
+    assert_eq!((&changed["status"], begun.elapsed()), (&json!("preparing"), patience));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g146_a_notifier_that_does_not_answer_hinders_neither_leaving_nor_deleting_an_account() {
+    let (house, ada) = with_ports(|ports| ports.notifier = Arc::new(Down::Silent)).await;
+    let reply = house.post_as(&ada, "/api/logout", json!({})).await;
+    assert!(reply.headers.contains_key("set-cookie"), "the cookie goes");
+    reply.expect(200);
+    house.get_as(&ada, "/api/auth/user").await.refused(401, message("Unauthorized"));
+
+    let (house, ada) = with_ports(|ports| ports.notifier = Arc::new(Down::Silent)).await;
+    house.delete_as(&ada, "/api/auth/delete-account").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g146_a_mailer_that_does_not_answer_fails_no_order() {
+    let (house, _) = with_ports(|ports| ports.mailer = Arc::new(Down::Silent)).await;
+    let begun = Instant::now();
+    house.post("/api/orders", order()).await.expect(200);
+    assert_eq!(begun.elapsed(), Duration::ZERO, "nobody is waited for");
 }

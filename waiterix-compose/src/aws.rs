@@ -10,6 +10,7 @@ use waiterix_adapters_aws::s3::{S3BlobStore, S3Settings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings, SdkConfig};
 use waiterix_adapters_aws::ses::{SesMailer, SesSettings};
 use waiterix_app::Settings;
+use waiterix_layers::Meter;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
 use waiterix_ports::mailer::MailEvents;
@@ -40,6 +41,7 @@ pub(crate) struct Prepared {
     plan: Plan,
     config: Option<SdkConfig>,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     /// What must be closed.
     open: Option<Arc<PostgresStore>>,
 }
@@ -57,7 +59,7 @@ impl Plan {
         if wants(selection.store) {
             let hosting = match place {
                 Place::Server { .. } => Hosting::Server,
-                Place::Function => Hosting::Function,
+                Place::Function(_) => Hosting::Function,
             };
             plan.store = Some(RdsSettings::read(vars, hosting));
         }
@@ -84,12 +86,12 @@ impl Plan {
     }
 
     /// Settles where the services are; no server is asked.
-    pub(crate) async fn prepare(self, clock: &Arc<dyn Clock>) -> Prepared {
+    pub(crate) async fn prepare(self, clock: &Arc<dyn Clock>, meter: &Arc<dyn Meter>) -> Prepared {
         let config = match &self.aws {
             Some(settings) => Some(sdk::config(settings).await),
             None => None,
         };
-        Prepared { plan: self, config, clock: clock.clone(), open: None }
+        Prepared { plan: self, config, clock: clock.clone(), meter: meter.clone(), open: None }
     }
 }
 
@@ -109,18 +111,21 @@ impl Family for Prepared {
         let store = rds::open(settings, self.config.as_ref(), &self.clock);
         let store = Arc::new(store.map_err(|error| said("the database", &error))?);
         self.open = Some(store.clone());
-        Ok(hardened(store as Arc<dyn Store>))
+        Ok(hardened(store as Arc<dyn Store>, &self.meter))
     }
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the bucket")?;
         let store = S3BlobStore::open(self.config()?, settings, self.clock.clone());
-        Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>))
+        Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>, &self.meter))
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
+        let mailer = bounded(
+            Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>,
+            &self.meter,
+        );
         let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider());
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
@@ -133,13 +138,13 @@ impl Family for Prepared {
         let settings = chosen(&self.plan.sessions, "Redis")?;
         let store = RedisSessionStore::new(settings, self.clock.clone());
         let store = store.map_err(|error| said("the sessions", &error))?;
-        Ok(hardened(Arc::new(store) as Arc<dyn SessionStore>))
+        Ok(hardened(Arc::new(store) as Arc<dyn SessionStore>, &self.meter))
     }
 
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {
         let settings = chosen(&self.plan.notifier, "the table of connections")?;
         let notifier = ApiGatewayNotifier::open(self.config()?, settings.clone(), self.clock.clone());
-        Ok(bounded(Arc::new(notifier) as Arc<dyn Notifier>))
+        Ok(bounded(Arc::new(notifier) as Arc<dyn Notifier>, &self.meter))
     }
 
     fn dismiss_sockets(&self) {}

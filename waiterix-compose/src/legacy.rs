@@ -15,6 +15,7 @@ use waiterix_app::{OsRandom, Random as _, Settings};
 use waiterix_domain::Secret;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
+use waiterix_layers::{Meter, trace};
 use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
@@ -43,6 +44,7 @@ pub(crate) struct Plan {
 pub(crate) struct Prepared {
     plan: Plan,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     signer: Option<UrlSigner>,
     store: Option<Arc<PostgresStore>>,
     sessions: Option<Arc<PgSessionStore>>,
@@ -82,11 +84,17 @@ impl Plan {
     }
 
     /// The family, and what signs URLs of its objects if the service honours them itself.
-    pub(crate) fn prepare(self, base: &Url, clock: &Arc<dyn Clock>) -> (Prepared, Option<UrlSigner>) {
+    pub(crate) fn prepare(
+        self,
+        base: &Url,
+        clock: &Arc<dyn Clock>,
+        meter: &Arc<dyn Meter>,
+    ) -> (Prepared, Option<UrlSigner>) {
         let signer = self.objects_key.clone().map(|key| UrlSigner::new(base.clone(), key));
         let prepared = Prepared {
             plan: self,
             clock: clock.clone(),
+            meter: meter.clone(),
             signer: signer.clone(),
             store: None,
             sessions: None,
@@ -113,21 +121,21 @@ impl Family for Prepared {
         let store = neon::open(settings, &self.clock).map_err(|error| said("the database", &error))?;
         let store = Arc::new(store);
         self.store = Some(store.clone());
-        Ok(hardened(store as Arc<dyn Store>))
+        Ok(hardened(store as Arc<dyn Store>, &self.meter))
     }
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the folders of objects")?;
         let store = GcsBlobStore::open(settings, self.signer.as_ref(), self.clock.clone());
         let store = store.map_err(|error| said("the objects", &error))?;
-        Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>))
+        Ok(bounded(Arc::new(store) as Arc<dyn BlobStore>, &self.meter))
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let settings = chosen(&self.plan.mailer, "mail")?;
         let mailer = ResendMailer::open(settings.clone(), self.clock.clone());
         let mailer = mailer.map_err(|error| said("mail", &error))?;
-        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>);
+        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>, &self.meter);
         let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()));
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
     }
@@ -145,7 +153,7 @@ impl Family for Prepared {
         let sessions = pg_session::open(settings, &self.clock);
         let sessions = Arc::new(sessions.map_err(|error| said("the sessions", &error))?);
         self.sessions = Some(sessions.clone());
-        Ok(hardened(sessions as Arc<dyn SessionStore>))
+        Ok(hardened(sessions as Arc<dyn SessionStore>, &self.meter))
     }
 
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {
@@ -158,7 +166,7 @@ impl Family for Prepared {
         let notifier = Arc::new(notifier.map_err(|error| said("realtime", &error))?);
         self.sockets = Some(sockets);
         self.notifier = Some(notifier.clone());
-        Ok(notifier)
+        Ok(trace(notifier as Arc<dyn Notifier>, self.meter.clone()))
     }
 
     fn dismiss_sockets(&self) {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod emf;
 pub mod environment;
 mod family;
 #[cfg(feature = "local")]
@@ -14,7 +15,10 @@ mod legacy;
 #[cfg(feature = "local")]
 mod local;
 pub mod logging;
+pub mod metrics;
+mod needs;
 mod selection;
+mod unused;
 #[cfg(any(feature = "aws", feature = "legacy"))]
 mod wrapping;
 
@@ -25,11 +29,14 @@ use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
 use waiterix_domain::Secret;
+use waiterix_layers::Meter;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, SystemClock};
 
 use family::Families;
+use metrics::{Metrics, MetricsSettings};
+pub use needs::Needs;
 pub use selection::{Choice, Selection};
 
 /// Where the program runs.
@@ -40,8 +47,18 @@ pub enum Place<'a> {
         /// The folder.
         data: &'a Path,
     },
-    /// A function that mostly serves one request at a time and keeps nothing.
-    Function,
+    /// A function that mostly serves one request at a time, keeps nothing, and uses a part of the service.
+    Function(Needs),
+}
+
+impl Place<'_> {
+    /// What is used here: of a server everything.
+    const fn needs(self) -> Needs {
+        match self {
+            Self::Server { .. } => Needs::EVERYTHING,
+            Self::Function(needs) => needs,
+        }
+    }
 }
 
 /// Everything that was configured. Nothing is opened yet and no server was asked.
@@ -51,6 +68,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Which adapter serves which port.
     pub selection: Selection,
+    /// Whether and where the numbers go.
+    pub metrics: MetricsSettings,
     #[cfg(feature = "local")]
     local: local::Plan,
     #[cfg(feature = "legacy")]
@@ -64,12 +83,13 @@ pub struct Plan {
 pub struct Service {
     /// The service.
     pub app: Shared,
+    metrics: Option<Arc<Metrics>>,
     families: Families,
 }
 
 impl Plan {
-    /// Reads the configuration; problems are noted in `vars`. The keys of the data folder are read or made only if
-    /// something needs them.
+    /// Reads the configuration of what is used; problems are noted in `vars`. The keys of the data folder are read or made
+    /// only if something needs them.
     ///
     /// # Errors
     /// A text for people when the data folder cannot be used.
@@ -78,22 +98,23 @@ impl Plan {
         allow(unused_variables, clippy::unnecessary_wraps, reason = "only local adapters keep anything")
     )]
     pub fn read(vars: &mut Vars<'_>, place: Place<'_>, selection: Selection) -> Result<Self, String> {
-        if selection.sessions != Choice::Local {
-            vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
-        }
-        if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
-            vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
-        }
-        if selection.mailer != Choice::Local {
-            vars.required("SUPPORT_EMAIL", "support requests must go to somebody");
+        let needs = place.needs();
+        let selection = selection.limited_to(needs);
+        if needs.people {
+            require_what_serves_people(vars, selection);
         }
         #[cfg(feature = "local")]
         let (local, cookies) = local::Plan::read(place, selection)?;
         #[cfg(not(feature = "local"))]
         let cookies = None;
-        let settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
-        #[allow(unused_mut, reason = "the places of objects are known to adapters that may not be built in")]
-        let mut settings = Settings::read(vars, settings);
+        let mut settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
+        if needs.people {
+            settings = Settings::read(vars, settings);
+        } else {
+            // What nobody has configured signs nothing.
+            settings.cookie.secrets.clear();
+        }
+        let metrics = MetricsSettings::read(vars, place);
         #[cfg(feature = "legacy")]
         let legacy = legacy::Plan::read(vars, selection, &mut settings);
         #[cfg(feature = "aws")]
@@ -101,6 +122,7 @@ impl Plan {
         Ok(Self {
             settings,
             selection,
+            metrics,
             #[cfg(feature = "local")]
             local,
             #[cfg(feature = "legacy")]
@@ -121,16 +143,21 @@ impl Plan {
     )]
     pub async fn open(self, base: &Url, web: Option<WebClient>) -> Result<Service, String> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Metrics::to_stdout(&self.metrics, &clock);
+        let meter: Arc<dyn Meter> = match &metrics {
+            Some(metrics) => metrics.clone(),
+            None => Arc::new(()),
+        };
         #[cfg(feature = "local")]
-        let (local, local_signer) = self.local.prepare(base, &clock);
+        let (local, local_signer) = self.local.prepare(base, &clock, &meter);
         #[cfg(not(feature = "local"))]
         let (local, local_signer) = (family::Absent, None);
         #[cfg(feature = "legacy")]
-        let (legacy, legacy_signer) = self.legacy.prepare(base, &clock);
+        let (legacy, legacy_signer) = self.legacy.prepare(base, &clock, &meter);
         #[cfg(not(feature = "legacy"))]
         let (legacy, legacy_signer) = (family::Absent, None);
         #[cfg(feature = "aws")]
-        let aws = self.aws.prepare(&clock).await;
+        let aws = self.aws.prepare(&clock, &meter).await;
         #[cfg(not(feature = "aws"))]
         let aws = family::Absent;
         let mut families = Families::new(local, legacy, aws);
@@ -150,15 +177,32 @@ impl Plan {
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
             Choice::Legacy => legacy_signer,
-            Choice::Aws => None,
+            Choice::Aws | Choice::Unused => None,
         };
         if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
         }
+        if let Some(metrics) = &metrics {
+            app = app.with_meter(metrics.clone());
+        }
         if let Some(client) = web {
             app = app.with_web_client(client);
         }
-        Ok(Service { app: Arc::new(app), families })
+        Ok(Service { app: Arc::new(app), metrics, families })
+    }
+}
+
+/// What a process must be told if others share what it keeps.
+fn require_what_serves_people(vars: &mut Vars<'_>, selection: Selection) {
+    let is_elsewhere = |choice: Choice| matches!(choice, Choice::Legacy | Choice::Aws);
+    if is_elsewhere(selection.sessions) {
+        vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
+    }
+    if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
+        vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
+    }
+    if is_elsewhere(selection.mailer) {
+        vars.required("SUPPORT_EMAIL", "support requests must go to somebody");
     }
 }
 
@@ -168,8 +212,17 @@ impl Service {
         self.families.dismiss_sockets();
     }
 
-    /// Finishes what was queued and lets go of files and connections.
+    /// Writes the numbers that have gathered, if anybody wants them: a function does so after every event, because it may be
+    /// frozen or ended then; a server every [`metrics::EVERY`].
+    pub fn write_metrics(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.write();
+        }
+    }
+
+    /// Finishes what was queued, writes the last numbers, and lets go of files and connections.
     pub async fn close(&self) {
         self.families.close().await;
+        self.write_metrics();
     }
 }

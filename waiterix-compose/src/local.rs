@@ -11,6 +11,7 @@ use waiterix_adapters_local::folder::FolderBlobStore;
 use waiterix_adapters_local::sockets::SocketNotifier;
 use waiterix_adapters_local::sqlite::{SqliteSessionStore, SqliteStore};
 use waiterix_domain::Secret;
+use waiterix_layers::{Meter, Wrap, trace};
 use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::{BlobStore, Clock, Mailer, Notifier, SessionStore, Store};
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
 pub(crate) struct Prepared {
     data: PathBuf,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     signer: Option<UrlSigner>,
     store: Option<Arc<SqliteStore>>,
     sessions: Option<Arc<SqliteSessionStore>>,
@@ -47,10 +49,10 @@ impl Plan {
         let needs_keys = selection.sessions == Choice::Local || selection.blobs == Choice::Local;
         let data = match place {
             Place::Server { data } => data.to_owned(),
-            Place::Function if selection.uses(Choice::Local) => {
+            Place::Function(_) if selection.uses(Choice::Local) => {
                 return Err("a function keeps nothing, so no port can be local".to_owned());
             }
-            Place::Function => PathBuf::new(),
+            Place::Function(_) => PathBuf::new(),
         };
         let keys = if needs_keys { Some(Keys::open(&data)?) } else { None };
         let (cookies, objects_key) = keys.map(|keys| (keys.cookies, keys.objects)).unzip();
@@ -58,11 +60,17 @@ impl Plan {
     }
 
     /// The family, and what signs URLs of its objects.
-    pub(crate) fn prepare(self, base: &Url, clock: &Arc<dyn Clock>) -> (Prepared, Option<UrlSigner>) {
+    pub(crate) fn prepare(
+        self,
+        base: &Url,
+        clock: &Arc<dyn Clock>,
+        meter: &Arc<dyn Meter>,
+    ) -> (Prepared, Option<UrlSigner>) {
         let signer = self.objects_key.map(|key| UrlSigner::new(base.clone(), key));
         let prepared = Prepared {
             data: self.data,
             clock: clock.clone(),
+            meter: meter.clone(),
             signer: signer.clone(),
             store: None,
             sessions: None,
@@ -73,6 +81,11 @@ impl Plan {
 }
 
 impl Prepared {
+    /// A port whose calls are told of. They need neither a limit nor a second attempt: nothing is between them and the disk.
+    fn traced<P: Wrap + ?Sized>(&self, port: Arc<P>) -> Arc<P> {
+        trace(port, self.meter.clone())
+    }
+
     fn said(&self, what: &str, error: &dyn Display) -> String {
         format!("cannot open {what} in {}: {error}", self.data.display())
     }
@@ -84,18 +97,20 @@ impl Family for Prepared {
         let opened = SqliteStore::open(self.data.join("waiterix.db"), self.clock.clone()).await;
         let store = Arc::new(opened.map_err(|error| self.said("the database", &error))?);
         self.store = Some(store.clone());
-        Ok(store)
+        Ok(self.traced(store as Arc<dyn Store>))
     }
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let signer = self.signer.clone().ok_or("the key of object URLs is missing")?;
         let opened = FolderBlobStore::open(self.data.join("objects"), signer, self.clock.clone()).await;
-        Ok(Arc::new(opened.map_err(|error| self.said("the objects", &error))?))
+        let blobs = opened.map_err(|error| self.said("the objects", &error))?;
+        Ok(self.traced(Arc::new(blobs) as Arc<dyn BlobStore>))
     }
 
     async fn mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
         let opened = EmlMailer::open(self.data.join("mail"), FROM, self.clock.clone()).await;
-        Ok(Arc::new(opened.map_err(|error| self.said("the mail folder", &error))?))
+        let mailer = opened.map_err(|error| self.said("the mail folder", &error))?;
+        Ok(self.traced(Arc::new(mailer) as Arc<dyn Mailer>))
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
@@ -106,13 +121,13 @@ impl Family for Prepared {
         let opened = SqliteSessionStore::open(self.data.join("sessions.db"), self.clock.clone()).await;
         let sessions = Arc::new(opened.map_err(|error| self.said("the sessions", &error))?);
         self.sessions = Some(sessions.clone());
-        Ok(sessions)
+        Ok(self.traced(sessions as Arc<dyn SessionStore>))
     }
 
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {
         let sockets = Arc::new(SocketNotifier::new());
         self.sockets = Some(sockets.clone());
-        Ok(sockets)
+        Ok(self.traced(sockets as Arc<dyn Notifier>))
     }
 
     fn dismiss_sockets(&self) {

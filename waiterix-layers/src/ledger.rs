@@ -31,6 +31,8 @@ use waiterix_domain::Timestamp;
 use waiterix_ports::mailer::fault_of;
 use waiterix_ports::{Clock, Error, ErrorKind, Mail, Mailer, Outcome, Result, Retry, SessionStore};
 
+use crate::Deadline;
+
 /// How long what became of a mail is remembered.
 pub const REMEMBERED: Duration = Duration::from_secs(48 * 3_600);
 /// How long a failed attempt is remembered: as long as it is, later attempts are found behind it, so it must outlive
@@ -38,7 +40,7 @@ pub const REMEMBERED: Duration = Duration::from_secs(48 * 3_600);
 pub const FAILURE_REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 /// After this time a sender that has not said what became of its mail is taken for dead. Longer than any sending takes.
 pub const SENDING_BOUND: Duration = Duration::from_secs(60);
-/// How long a sender waits for another one that is sending the same mail.
+/// How long a sender waits for another one that is sending the same mail, unless its [`Deadline`] is sooner.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// The most attempts under one id.
 pub const MAX_ATTEMPTS: u32 = 50;
@@ -268,7 +270,9 @@ impl Mailer for LedgeredMailer {
                 // It ended between the two questions; the next turn begins anew.
                 None => Duration::ZERO,
             };
-            if Instant::now() >= patient_until {
+            // Who waits beyond the deadline is heard by nobody; who is told to come back can do so.
+            let is_due = Deadline::current().is_some_and(|deadline| deadline.left() <= pause);
+            if is_due || Instant::now() >= patient_until {
                 return Ok(Outcome::RetryLater { after: Some(left) });
             }
             sleep(pause).await;

@@ -44,7 +44,8 @@ impl Ending {
 
     /// Whether somebody should look at it: the outside does not do what it should. That something is not there or has
     /// changed is daily business.
-    const fn is_alarming(self) -> bool {
+    #[must_use]
+    pub const fn is_alarming(self) -> bool {
         use ErrorKind::{Corrupt, Denied, Throttled, Timeout, Unavailable, Unsupported};
         matches!(self, Self::Failed(Corrupt | Denied | Throttled | Timeout | Unavailable | Unsupported))
     }

@@ -12,8 +12,10 @@ use async_trait::async_trait;
 use mocks::{MockMailer, MockSessionStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use waiterix_adapters_local::memory::{MemoryMailer, MemorySessionStore};
 use waiterix_contract::ManualClock;
+use waiterix_layers::Deadline;
 use waiterix_layers::ledger::{LedgeredMailer, MAX_ATTEMPTS, REMEMBERED, SENDING_BOUND};
 use waiterix_ports::session::is_temp_key;
 use waiterix_ports::{Error, ErrorKind, Mail, MailId, MailKind, Mailer, Outcome, Result, Retry};
@@ -345,6 +347,21 @@ async fn who_waits_too_long_is_told_when_to_come_back() {
     let outcome = desk.around(provider(vec![])).send(&mail()).await.unwrap();
     let after = SENDING_BOUND.checked_sub(Duration::from_secs(20));
     assert_eq!(outcome, Outcome::RetryLater { after });
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g146_nobody_waits_for_another_sender_beyond_the_deadline() {
+    let desk = Desk::open();
+    let slow = Slow::default();
+    let first = desk.around(slow.clone());
+    let task = tokio::spawn(async move { first.send(&mail()).await });
+    slow.asked.notified().await;
+    let begun = Instant::now();
+    let (mail, second) = (mail(), desk.around(provider(vec![])));
+    let outcome = Deadline::after(Duration::from_secs(1)).scope(second.send(&mail)).await.unwrap();
+    assert!(matches!(outcome, Outcome::RetryLater { after: Some(_) }), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     task.abort();
 }
 

@@ -13,7 +13,7 @@ use url::Url;
 use waiterix_app::http::web_client::WebClient;
 use waiterix_app::{Shared, http, upkeep};
 use waiterix_compose::environment::{self, complaint};
-use waiterix_compose::{Choice, Place, Plan, Selection, Service, logging};
+use waiterix_compose::{Choice, Place, Plan, Selection, Service, logging, metrics};
 use waiterix_ports::vars::Vars;
 
 use crate::banner;
@@ -73,6 +73,7 @@ async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {
     let service = Arc::new(plan.open(&base, web).await?);
     banner::say(&banner::greeting(&base, &options.data, by_code));
     let (stop, stopped) = watch::channel(false);
+    let metrics = tokio::spawn(keep_writing(service.clone(), stopped.clone()));
     let upkeep = tokio::spawn(keep_up(service.app.clone(), stopped.clone()));
     let answering = http::service(service.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|socket| {
@@ -101,6 +102,7 @@ async fn serve(options: &Serve, mut plan: Plan) -> Result<(), String> {
         server.abort();
     }
     let _ = upkeep.await;
+    let _ = metrics.await;
     service.close().await;
     banner::say("Stopped");
     Ok(())
@@ -116,6 +118,16 @@ async fn keep_up(app: Shared, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(upkeep::EVERY) => {}
+        }
+    }
+}
+
+/// Writes the numbers that have gathered, again and again; the last ones are written when the service is closed.
+async fn keep_writing(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(metrics::EVERY) => service.write_metrics(),
         }
     }
 }

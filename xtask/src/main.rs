@@ -7,6 +7,7 @@ mod backends;
 mod bench;
 mod checks;
 mod command;
+mod deploy;
 mod test;
 mod up;
 
@@ -32,6 +33,10 @@ enum Task {
     Up,
     /// Write docs/adapters.md from the records of the last test run; a whole run does so itself.
     Adapters,
+    /// Package the stack of every stage without an account, and let linters and a test look at it.
+    DeployCheck,
+    /// Build the functions and bring a stage up to date, with the credentials of your environment.
+    Deploy(deploy::Options),
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
 }
@@ -42,6 +47,8 @@ fn main() -> ExitCode {
         Task::Ci => checks::run(),
         Task::Up => up::run(),
         Task::Adapters => adapters::write(&adapters::folder(), false),
+        Task::DeployCheck => deploy::check(),
+        Task::Deploy(options) => deploy::deploy(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use waiterix_backends::required;
+use waiterix_backends::{deployment, required};
 
 use crate::backends::program::WHOLE;
 use crate::command::{Failure, cargo, step};
-use crate::{adapters, backends};
+use crate::{adapters, backends, deploy};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -26,7 +26,7 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    fn found() -> Self {
+    pub(crate) fn found() -> Self {
         let mut asked = cargo();
         asked.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
         if asked.status().is_ok_and(|status| status.success()) { Self::Nextest } else { Self::Libtest }
@@ -50,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     backends::program::build(runner)?;
     let fleet = backends::launch()?;
+    let templates = deploy::templates()?;
     // Documentation first, so that the last lines are the summary of everything else.
     step("Examples in the documentation", filtered(cargo().args(["test", "--doc"]).args(WHOLE), options))?;
     let mut tests = runner.command();
@@ -58,6 +59,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Without this it would repeat the examples above.
         tests.args(["--lib", "--bins", "--tests"]);
     }
+    tests.envs(templates.map(|folder| (deployment::VARIABLE, folder)));
     let proven = adapters::fresh_folder()?;
     tests.env(adapters::VARIABLE, &proven);
     step("Tests", filtered(&mut tests, options))?;

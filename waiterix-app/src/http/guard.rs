@@ -1,8 +1,8 @@
 //! What every request and every answer goes through: ids, origins, headers, logs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -10,14 +10,15 @@ use axum::response::Response;
 use serde_json::json;
 use tracing::Instrument;
 
+use super::meter::Watch;
 use super::respond::json_response;
 use crate::Shared;
 
 /// The header that names a request in logs and answers.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives every request an id, logs its outcome (method, route pattern, status, duration: nothing personal), and puts the
-/// id on the answer.
+/// Gives every request an id, tells its outcome (trace, method, route pattern, status, duration: nothing personal), and puts
+/// the id on the answer.
 pub async fn trace(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let id = request
         .headers()
@@ -25,16 +26,10 @@ pub async fn trace(State(app): State<Shared>, request: Request, next: Next) -> R
         .filter(|value| is_request_id(value))
         .cloned()
         .or_else(|| HeaderValue::from_str(&app.fresh_id()).ok());
-    let id_text = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", id = %id_text, %method, %route);
-    let begun = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let duration_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| {
-        tracing::info!(status = response.status().as_u16(), duration_ms, "answered");
-    });
+    let id_text = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let watch = Watch::begin(app, &request, id_text);
+    let mut response = next.run(request).instrument(watch.span().clone()).await;
+    watch.end(response.status());
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -5,9 +5,11 @@ pub mod body;
 mod demo_pictures;
 pub mod guard;
 mod mail_events;
+pub mod meter;
 pub mod respond;
 pub mod routes;
 pub mod shapes;
+pub mod trace_id;
 pub mod web_client;
 
 use std::any::Any;
@@ -73,6 +75,7 @@ fn cors(app: &Shared) -> CorsLayer {
             header::ACCEPT,
             header::AUTHORIZATION,
             HeaderName::from_static("idempotency-key"),
+            trace_id::TRACEPARENT,
         ])
         .expose_headers([header::ETAG, header::CONTENT_DISPOSITION, guard::REQUEST_ID])
         .max_age(Duration::from_secs(600))

@@ -6,6 +6,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,7 +22,7 @@ use crate::http::shapes::{Said, said};
 use crate::identity::TokenError;
 use crate::limits::Class;
 use crate::session::{self, cookie};
-use crate::transact::Refusal;
+use crate::transact::{NOTIFIER_PATIENCE, Refusal, by};
 use crate::{App, Shared};
 
 pub(crate) fn router() -> OpenApiRouter<Shared> {
@@ -228,8 +229,9 @@ async fn end_session(app: &App, headers: &HeaderMap, id: &waiterix_ports::Sessio
     }
     if let Some(restaurant) = restaurant {
         let who = ChefSelector::SessionDigest(session::digest(id));
-        let closed = app.ports.notifier.close_chefs(&restaurant.id, &who, CloseReason::Policy).await;
-        if let Err(error) = closed {
+        let closing = app.ports.notifier.close_chefs(&restaurant.id, &who, CloseReason::Policy);
+        let end = Instant::now() + NOTIFIER_PATIENCE;
+        if let Err(error) = by(end, "notifier.close_chefs", closing).await {
             tracing::warn!(%error, "chef connections of an ended session could not be closed");
         }
     }
