@@ -59,7 +59,7 @@ impl Plan {
         if wants(selection.store) {
             let hosting = match place {
                 Place::Server { .. } => Hosting::Server,
-                Place::Function => Hosting::Function,
+                Place::Function(_) => Hosting::Function,
             };
             plan.store = Some(RdsSettings::read(vars, hosting));
         }

@@ -8,6 +8,7 @@ use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::{BlobStore, Mailer, Notifier, SessionStore, Store};
 
 use crate::Choice;
+use crate::unused::Unused;
 
 /// Adapters that belong together. Each is made when it is asked for; what is opened is closed by the family. Faults are
 /// texts for people.
@@ -76,6 +77,7 @@ pub(crate) struct Families {
     local: Box<dyn Family>,
     legacy: Box<dyn Family>,
     aws: Box<dyn Family>,
+    unused: Unused,
 }
 
 impl Families {
@@ -84,7 +86,7 @@ impl Families {
         legacy: impl Family + 'static,
         aws: impl Family + 'static,
     ) -> Self {
-        Self { local: Box::new(local), legacy: Box::new(legacy), aws: Box::new(aws) }
+        Self { local: Box::new(local), legacy: Box::new(legacy), aws: Box::new(aws), unused: Unused }
     }
 
     pub(crate) fn of(&mut self, choice: Choice) -> &mut dyn Family {
@@ -92,6 +94,7 @@ impl Families {
             Choice::Local => &mut *self.local,
             Choice::Legacy => &mut *self.legacy,
             Choice::Aws => &mut *self.aws,
+            Choice::Unused => &mut self.unused,
         }
     }
 

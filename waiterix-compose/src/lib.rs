@@ -16,7 +16,9 @@ mod legacy;
 mod local;
 pub mod logging;
 pub mod metrics;
+mod needs;
 mod selection;
+mod unused;
 #[cfg(any(feature = "aws", feature = "legacy"))]
 mod wrapping;
 
@@ -34,6 +36,7 @@ use waiterix_ports::{Clock, SystemClock};
 
 use family::Families;
 use metrics::{Metrics, MetricsSettings};
+pub use needs::Needs;
 pub use selection::{Choice, Selection};
 
 /// Where the program runs.
@@ -44,8 +47,18 @@ pub enum Place<'a> {
         /// The folder.
         data: &'a Path,
     },
-    /// A function that mostly serves one request at a time and keeps nothing.
-    Function,
+    /// A function that mostly serves one request at a time, keeps nothing, and uses a part of the service.
+    Function(Needs),
+}
+
+impl Place<'_> {
+    /// What is used here: of a server everything.
+    const fn needs(self) -> Needs {
+        match self {
+            Self::Server { .. } => Needs::EVERYTHING,
+            Self::Function(needs) => needs,
+        }
+    }
 }
 
 /// Everything that was configured. Nothing is opened yet and no server was asked.
@@ -75,8 +88,8 @@ pub struct Service {
 }
 
 impl Plan {
-    /// Reads the configuration; problems are noted in `vars`. The keys of the data folder are read or made only if
-    /// something needs them.
+    /// Reads the configuration of what is used; problems are noted in `vars`. The keys of the data folder are read or made
+    /// only if something needs them.
     ///
     /// # Errors
     /// A text for people when the data folder cannot be used.
@@ -85,22 +98,22 @@ impl Plan {
         allow(unused_variables, clippy::unnecessary_wraps, reason = "only local adapters keep anything")
     )]
     pub fn read(vars: &mut Vars<'_>, place: Place<'_>, selection: Selection) -> Result<Self, String> {
-        if selection.sessions != Choice::Local {
-            vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
-        }
-        if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
-            vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
-        }
-        if selection.mailer != Choice::Local {
-            vars.required("SUPPORT_EMAIL", "support requests must go to somebody");
+        let needs = place.needs();
+        let selection = selection.limited_to(needs);
+        if needs.people {
+            require_what_serves_people(vars, selection);
         }
         #[cfg(feature = "local")]
         let (local, cookies) = local::Plan::read(place, selection)?;
         #[cfg(not(feature = "local"))]
         let cookies = None;
-        let settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
-        #[allow(unused_mut, reason = "the places of objects are known to adapters that may not be built in")]
-        let mut settings = Settings::read(vars, settings);
+        let mut settings = Settings::embedded(cookies.unwrap_or_else(|| Secret::new("")));
+        if needs.people {
+            settings = Settings::read(vars, settings);
+        } else {
+            // What nobody has configured signs nothing.
+            settings.cookie.secrets.clear();
+        }
         let metrics = MetricsSettings::read(vars, place);
         #[cfg(feature = "legacy")]
         let legacy = legacy::Plan::read(vars, selection, &mut settings);
@@ -164,7 +177,7 @@ impl Plan {
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
             Choice::Legacy => legacy_signer,
-            Choice::Aws => None,
+            Choice::Aws | Choice::Unused => None,
         };
         if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
@@ -176,6 +189,20 @@ impl Plan {
             app = app.with_web_client(client);
         }
         Ok(Service { app: Arc::new(app), metrics, families })
+    }
+}
+
+/// What a process must be told if others share what it keeps.
+fn require_what_serves_people(vars: &mut Vars<'_>, selection: Selection) {
+    let is_elsewhere = |choice: Choice| matches!(choice, Choice::Legacy | Choice::Aws);
+    if is_elsewhere(selection.sessions) {
+        vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
+    }
+    if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
+        vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
+    }
+    if is_elsewhere(selection.mailer) {
+        vars.required("SUPPORT_EMAIL", "support requests must go to somebody");
     }
 }
 

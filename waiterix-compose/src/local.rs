@@ -49,10 +49,10 @@ impl Plan {
         let needs_keys = selection.sessions == Choice::Local || selection.blobs == Choice::Local;
         let data = match place {
             Place::Server { data } => data.to_owned(),
-            Place::Function if selection.uses(Choice::Local) => {
+            Place::Function(_) if selection.uses(Choice::Local) => {
                 return Err("a function keeps nothing, so no port can be local".to_owned());
             }
-            Place::Function => PathBuf::new(),
+            Place::Function(_) => PathBuf::new(),
         };
         let keys = if needs_keys { Some(Keys::open(&data)?) } else { None };
         let (cookies, objects_key) = keys.map(|keys| (keys.cookies, keys.objects)).unzip();

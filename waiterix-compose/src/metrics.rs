@@ -66,7 +66,7 @@ impl MetricsSettings {
             );
         }
         let is_on = match vars.text("METRICS").as_deref() {
-            None => matches!(place, Place::Function),
+            None => matches!(place, Place::Function(_)),
             Some("emf") => true,
             Some("off") => false,
             Some(_) => {

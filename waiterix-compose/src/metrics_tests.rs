@@ -10,6 +10,7 @@ use waiterix_layers::operation;
 use waiterix_ports::ErrorKind;
 
 use super::*;
+use crate::Needs;
 
 /// What was written.
 #[derive(Debug, Clone, Default)]
@@ -212,8 +213,8 @@ fn functions_write_numbers_and_servers_do_when_they_are_told_to() {
     let server = Place::Server { data: Path::new("data") };
     let on = |namespace: &str| Ok(MetricsSettings { namespace: Some(namespace.to_owned()) });
     let off = Ok(MetricsSettings { namespace: None });
-    assert_eq!(read(&[], Place::Function), on("Waiterix"));
-    assert_eq!(read(&[("METRICS", "off")], Place::Function), off);
+    assert_eq!(read(&[], Place::Function(Needs::NOTHING)), on("Waiterix"));
+    assert_eq!(read(&[("METRICS", "off")], Place::Function(Needs::NOTHING)), off);
     assert_eq!(read(&[], server), off);
     let named = [("METRICS", "emf"), ("METRICS_NAMESPACE", "Bistro/Test")];
     assert_eq!(read(&named, server), on("Bistro/Test"));
@@ -222,10 +223,11 @@ fn functions_write_numbers_and_servers_do_when_they_are_told_to() {
 #[test]
 fn metrics_that_cannot_be_are_problems_by_name() {
     assert!(
-        read(&[("METRICS", "statsd")], Place::Function).is_err_and(|said| said.contains("METRICS: must be"))
+        read(&[("METRICS", "statsd")], Place::Function(Needs::NOTHING))
+            .is_err_and(|said| said.contains("METRICS: must be"))
     );
     for namespace in ["AWS/Lambda", "Bistro\n", "Bistro:Test", "\u{fc}ber", &"x".repeat(256)] {
-        let said = read(&[("METRICS_NAMESPACE", namespace)], Place::Function).unwrap_err();
+        let said = read(&[("METRICS_NAMESPACE", namespace)], Place::Function(Needs::NOTHING)).unwrap_err();
         assert!(said.contains("METRICS_NAMESPACE") && !said.contains(namespace), "{said}");
     }
 }

@@ -2,6 +2,8 @@
 
 use waiterix_ports::vars::Vars;
 
+use crate::Needs;
+
 /// A family of adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -11,6 +13,8 @@ pub enum Choice {
     Legacy,
     /// Amazon Web Services.
     Aws,
+    /// None, because a function does not use the port. Nobody can choose it.
+    Unused,
 }
 
 impl Choice {
@@ -20,6 +24,7 @@ impl Choice {
             Self::Local => "local",
             Self::Legacy => "legacy",
             Self::Aws => "aws",
+            Self::Unused => "unused",
         }
     }
 
@@ -29,6 +34,7 @@ impl Choice {
             Self::Local => cfg!(feature = "local"),
             Self::Legacy => cfg!(feature = "legacy"),
             Self::Aws => cfg!(feature = "aws"),
+            Self::Unused => true,
         }
     }
 
@@ -100,6 +106,18 @@ impl Selection {
             }
         }
         selection
+    }
+
+    /// The same for the ports that are used.
+    pub(crate) fn limited_to(self, needs: Needs) -> Self {
+        let limited = |choice: Choice, is_used: bool| if is_used { choice } else { Choice::Unused };
+        Self {
+            store: limited(self.store, needs.store),
+            blobs: limited(self.blobs, needs.blobs),
+            mailer: limited(self.mailer, needs.mailer),
+            sessions: limited(self.sessions, needs.sessions),
+            notifier: limited(self.notifier, needs.notifier),
+        }
     }
 
     /// Whether any port is served by a family.

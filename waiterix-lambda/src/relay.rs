@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use waiterix_app::Shared;
 use waiterix_app::upkeep::{Pass, Removed};
+use waiterix_compose::Needs;
 
 use crate::{Failure, Function, Time};
 
@@ -59,6 +60,8 @@ impl Relay {
 }
 
 impl Function for Relay {
+    const NEEDS: Needs = Needs { people: false, mailer: false, ..Needs::EVERYTHING };
+
     type Answer = Report;
 
     /// One pass, whatever the event says: a schedule, a person with the console. A part that fails or finds no time left

@@ -20,7 +20,7 @@ use crate::{Function, Time};
 /// Runs a function until the platform ends it. What is wrong with the configuration is logged, all of it at once, and ends
 /// the process, which the platform counts as a failed start.
 pub fn run<F: Function>(make: impl FnOnce(Shared) -> F) -> ExitCode {
-    match start(make) {
+    match start::<F>(make) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(fault, "the function cannot run");
@@ -35,7 +35,7 @@ fn start<F: Function>(make: impl FnOnce(Shared) -> F) -> Result<(), String> {
     logging::start(&mut vars);
     let selection = Selection::read(&mut vars, Choice::Aws);
     let at_once = vars.parsed::<u32>("AWS_LAMBDA_MAX_CONCURRENCY", "a number").unwrap_or(1);
-    let mut plan = Plan::read(&mut vars, Place::Function, selection)?;
+    let mut plan = Plan::read(&mut vars, Place::Function(F::NEEDS), selection)?;
     complaint(&vars)?;
     plan.settings.max_answer_bytes = Some(MAX_REPLY_BYTES as u64);
     runtime(at_once)?.block_on(serve(plan, make))

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 use waiterix_app::Shared;
 use waiterix_app::realtime::gateway::Arrival;
+use waiterix_compose::Needs;
 use waiterix_domain::Timestamp;
 use waiterix_ports::ConnectionId;
 
@@ -143,6 +144,9 @@ impl WebSocket {
 }
 
 impl Function for WebSocket {
+    const NEEDS: Needs =
+        Needs { people: true, store: true, sessions: true, notifier: true, ..Needs::NOTHING };
+
     type Answer = Reply;
 
     async fn answer(&self, event: Value, time: Time) -> Result<Reply, Failure> {

@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde_json::Value;
 use waiterix_backends::tls::Authority;
-use waiterix_compose::{Choice, Place, Plan, Selection};
+use waiterix_compose::{Choice, Needs, Place, Plan, Selection};
+use waiterix_lambda::Function as _;
+use waiterix_lambda::api::Api;
+use waiterix_lambda::mail_events::MailEvents;
+use waiterix_lambda::relay::Relay;
+use waiterix_lambda::websocket::WebSocket;
 use waiterix_ports::vars::Vars;
 use waiterix_tests::tree::root;
 
@@ -39,74 +45,114 @@ fn resolved(name: &str, value: &Value) -> String {
     }
 }
 
+/// What a function uses, as its code says it.
+fn needs(function: &str) -> Needs {
+    match function {
+        "api" => Api::NEEDS,
+        "websocket" => WebSocket::NEEDS,
+        "relay" => Relay::NEEDS,
+        "mail-events" => MailEvents::NEEDS,
+        other => panic!("{other}?"),
+    }
+}
+
+/// The configuration of a function as its process would find it, the authorities of the database in a file of ours.
+fn environment(template: &Template, name: &str, authorities: &Path) -> BTreeMap<String, String> {
+    let mut map: BTreeMap<String, String> =
+        variables(template, name).iter().map(|(name, value)| (name.clone(), resolved(name, value))).collect();
+    // This one lies beside the program in its archive.
+    if let Some(bundle) = map.get_mut("DB_SSL_ROOT_CERT") {
+        assert_eq!(*bundle, "/var/task/rds-global-bundle.pem");
+        *bundle = authorities.display().to_string();
+    }
+    // Set by the platform, and nobody else may.
+    assert_eq!(map.insert("AWS_REGION".to_owned(), "eu-central-1".to_owned()), None);
+    map
+}
+
+/// Reads a configuration as a function does; answers what is wrong with it, and what was asked for.
+fn read(function: &str, map: &BTreeMap<String, String>) -> (Vec<String>, BTreeSet<&'static str>) {
+    let mut vars = Vars::new(map);
+    let selection = Selection::read(&mut vars, Choice::Aws);
+    Plan::read(&mut vars, Place::Function(needs(function)), selection).unwrap();
+    (vars.problems().iter().map(ToString::to_string).collect(), vars.asked().clone())
+}
+
+fn authorities(folder: &Path) -> PathBuf {
+    let file = folder.join("authorities.pem");
+    fs::write(&file, &Authority::new().unwrap().certificate_pem).unwrap();
+    file
+}
+
 #[test]
 fn g081_the_configuration_of_every_function_is_whole_and_without_a_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let authorities = folder.path().join("authorities.pem");
-    fs::write(&authorities, &Authority::new().unwrap().certificate_pem).unwrap();
+    let authorities = authorities(folder.path());
     for template in templates() {
         for (name, function) in FUNCTIONS {
-            let mut map: BTreeMap<String, String> = variables(&template, name)
-                .iter()
-                .map(|(name, value)| (name.clone(), resolved(name, value)))
-                .collect();
-            // This one lies beside the program in its archive.
-            let bundle = map.insert("DB_SSL_ROOT_CERT".to_owned(), authorities.display().to_string());
-            assert_eq!(bundle.as_deref(), Some("/var/task/rds-global-bundle.pem"));
-            // Set by the platform, and nobody else may.
-            assert_eq!(map.insert("AWS_REGION".to_owned(), "eu-central-1".to_owned()), None);
-            let mut vars = Vars::new(&map);
-            let selection = Selection::read(&mut vars, Choice::Aws);
-            Plan::read(&mut vars, Place::Function, selection).unwrap();
-            assert!(vars.problems().is_empty(), "{function}: {:?}", vars.problems());
+            let (problems, _) = read(function, &environment(&template, name, &authorities));
+            assert!(problems.is_empty(), "{function}: {problems:?}");
         }
     }
 }
 
 #[test]
 fn without_any_one_of_what_must_be_set_the_configuration_has_a_fault() {
-    let required = [
-        "FRONTEND_URL",
-        "SESSION_SECRET",
-        "SUPPORT_EMAIL",
-        "SES_FROM_EMAIL",
-        "AWS_S3_BUCKET",
-        "REDIS_HOST",
-        "DB_HOST",
-        "DB_NAME",
-        "DB_USER",
-        "DB_IAM_AUTH",
-    ];
+    let sessions = ["REDIS_HOST"];
+    let people = ["FRONTEND_URL", "SESSION_SECRET"];
+    let rows = ["DB_HOST", "DB_NAME", "DB_USER", "DB_IAM_AUTH"];
+    let mail = ["SES_FROM_EMAIL"];
+    let folder = tempfile::tempdir().unwrap();
+    let authorities = authorities(folder.path());
     for template in templates() {
-        for without in required {
-            let map: BTreeMap<String, String> = variables(&template, "ApiLambdaFunction")
-                .iter()
-                .filter(|(name, _)| *name != without && *name != "DB_SSL_ROOT_CERT")
-                .map(|(name, value)| (name.clone(), resolved(name, value)))
-                .chain([("AWS_REGION".to_owned(), "eu-central-1".to_owned())])
-                .collect();
-            let mut vars = Vars::new(&map);
-            let selection = Selection::read(&mut vars, Choice::Aws);
-            Plan::read(&mut vars, Place::Function, selection).unwrap();
-            assert!(!vars.problems().is_empty(), "{without} is not needed");
+        for (name, function) in FUNCTIONS {
+            let required = match function {
+                "api" => {
+                    [&sessions as &[_], &people, &rows, &mail, &["AWS_S3_BUCKET", "SUPPORT_EMAIL"]].concat()
+                }
+                "websocket" => [&sessions as &[_], &people, &rows].concat(),
+                "relay" => [&sessions as &[_], &rows, &["AWS_S3_BUCKET"]].concat(),
+                _ => [sessions, mail].concat(),
+            };
+            for without in required {
+                let mut map = environment(&template, name, &authorities);
+                assert!(map.remove(without).is_some(), "{function} has no {without}");
+                let (problems, _) = read(function, &map);
+                assert!(!problems.is_empty(), "{function} does not need {without}");
+            }
         }
     }
 }
 
 #[test]
-fn g081_every_variable_of_a_function_is_one_that_the_code_reads() {
-    // Compared with the code by a test of the documents.
-    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
-    let row = Regex::new(r"(?m)^\| `([A-Z][A-Z0-9_]+)` \|").unwrap();
-    let read: BTreeSet<&str> = row.captures_iter(&page).map(|row| row.extract::<1>().1[0]).collect();
+fn g081_a_function_has_the_variables_that_it_reads_and_no_others() {
+    // Read by the logs, which start before anything else.
+    let of_logs = ["LOG_LEVEL", "LOG_FORMAT"];
+    let folder = tempfile::tempdir().unwrap();
+    let authorities = authorities(folder.path());
     for template in templates() {
-        let first = variables(&template, FUNCTIONS[0].0);
+        let all: BTreeSet<String> =
+            FUNCTIONS.iter().flat_map(|(name, _)| variables(&template, name).keys().cloned()).collect();
         for (name, function) in FUNCTIONS {
-            let variables = variables(&template, name);
-            assert_eq!(variables, first, "{function} is configured differently");
-            let unread: Vec<_> = variables.keys().filter(|name| !read.contains(name.as_str())).collect();
-            assert!(unread.is_empty(), "{function}: nothing reads {unread:?}");
+            let (_, asked) = read(function, &environment(&template, name, &authorities));
+            let is_read = |name: &&String| asked.contains(name.as_str()) || of_logs.contains(&name.as_str());
+            let expected: Vec<&String> = all.iter().filter(is_read).collect();
+            let found: Vec<&String> = variables(&template, name).keys().collect();
+            assert_eq!(found, expected, "{function}");
         }
+    }
+}
+
+#[test]
+fn a_secret_is_known_to_the_functions_that_use_it_and_to_no_other() {
+    for template in templates() {
+        let with = |secret: &str| -> Vec<&str> {
+            let has = |(name, _): &&(&str, &str)| variables(&template, name).contains_key(secret);
+            FUNCTIONS.iter().filter(has).map(|(_, function)| *function).collect()
+        };
+        assert_eq!(with("SESSION_SECRET"), ["api", "websocket"]);
+        assert_eq!(with("REDIS_PASSWORD"), ["api", "websocket", "relay", "mail-events"]);
+        assert_eq!(with("DB_HOST"), ["api", "websocket", "relay"]);
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::timeout_at;
 use tower::ServiceExt as _;
 use waiterix_app::http::guard::AnswerBy;
 use waiterix_app::{Shared, http};
+use waiterix_compose::Needs;
 
 use crate::{Failure, Function, Time};
 pub use reply::{MAX_REPLY_BYTES, Reply};
@@ -35,6 +36,8 @@ impl Api {
 }
 
 impl Function for Api {
+    const NEEDS: Needs = Needs::EVERYTHING;
+
     type Answer = Reply;
 
     async fn answer(&self, event: Value, time: Time) -> Result<Reply, Failure> {

@@ -6,6 +6,7 @@ mod notice;
 use serde::Serialize;
 use serde_json::Value;
 use waiterix_app::Shared;
+use waiterix_compose::Needs;
 use waiterix_ports::ErrorKind;
 
 use crate::{Failure, Function, Time};
@@ -70,6 +71,8 @@ impl MailEvents {
 }
 
 impl Function for MailEvents {
+    const NEEDS: Needs = Needs { mailer: true, sessions: true, ..Needs::NOTHING };
+
     type Answer = Report;
 
     /// Heeds every message of the event, whatever becomes of the others. A queue is told which of them to deliver again;

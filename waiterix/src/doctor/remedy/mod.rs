@@ -56,6 +56,7 @@ pub(super) const fn remedy(port: Port, choice: Choice, kind: ErrorKind) -> &'sta
             Port::Sessions => aws::sessions(kind),
             Port::Notifier => aws::realtime(kind),
         },
+        Choice::Unused => "a server uses every port; this is a defect of the program",
     }
 }
 
