@@ -89,7 +89,8 @@ fn g127_filled_in_the_example_is_a_configuration_without_a_fault_and_no_gap_may_
     let active: Vec<Line> = example().into_iter().filter(|line| line.is_active).collect();
     let names: BTreeSet<&str> = active.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, FILLED.iter().map(|(name, _)| *name).collect());
-    let mut variables: Variables = active.iter().map(|line| (line.name.clone(), line.value.clone())).collect();
+    let mut variables: Variables =
+        active.iter().map(|line| (line.name.clone(), line.value.clone())).collect();
     for (name, value) in FILLED {
         variables.insert(name.to_owned(), value.to_owned());
     }
@@ -120,7 +121,10 @@ fn g127_the_part_of_the_old_providers_is_enough_for_them() {
     variables.retain(|name, _| ["FRONTEND_URL", "SESSION_SECRET", "SUPPORT_EMAIL"].contains(&name.as_str()));
     let of_old = [
         ("WAITERIX_ADAPTERS", "legacy"),
-        ("LEGACY_DATABASE_URL", "postgres://u:p@ep-a-b-1-pooler.eu-central-1.aws.neon.tech/d?sslmode=require"),
+        (
+            "LEGACY_DATABASE_URL",
+            "postgres://u:p@ep-a-b-1-pooler.eu-central-1.aws.neon.tech/d?sslmode=require",
+        ),
         ("PRIVATE_OBJECT_DIR", "/bucket/private"),
         ("PUBLIC_OBJECT_SEARCH_PATHS", "/bucket/public"),
         ("RESEND_API_KEY", "re_0123456789"),
@@ -164,7 +168,11 @@ const fn optional(name: &'static str, set: &'static str, malformed: Option<&'sta
 
 /// All of the guide's but the keys of AWS, in its order.
 const OF_THE_GUIDE: [Variable; 20] = [
-    optional("DATABASE_URL", "postgres://u:hidden-sentence@other.example.org/d", Some("mysql://u:hidden@h/d")),
+    optional(
+        "DATABASE_URL",
+        "postgres://u:hidden-sentence@other.example.org/d",
+        Some("mysql://u:hidden@h/d"),
+    ),
     needed("DB_HOST", "other.example.org", Some("postgres://other.example.org")),
     optional("DB_PORT", "6432", Some("70000")),
     needed("DB_NAME", "other", None),
@@ -270,7 +278,12 @@ fn g031_g097_g098_g099_keys_and_regions_reach_the_signatures() {
         let mut variables: Vec<(&str, &str)> = FILLED.to_vec();
         variables.retain(|(name, _)| !["DB_HOST", "REDIS_HOST"].contains(name));
         // Nobody is there, which is told at once.
-        variables.extend([("DB_HOST", "127.0.0.1"), ("DB_PORT", "1"), ("REDIS_HOST", "127.0.0.1"), ("REDIS_PORT", "1")]);
+        variables.extend([
+            ("DB_HOST", "127.0.0.1"),
+            ("DB_PORT", "1"),
+            ("REDIS_HOST", "127.0.0.1"),
+            ("REDIS_PORT", "1"),
+        ]);
         variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("AWS_S3_REGION", "eu-west-3")]);
         variables.extend([
             ("AWS_ACCESS_KEY_ID", key),
@@ -292,9 +305,12 @@ fn g031_g097_g098_g099_keys_and_regions_reach_the_signatures() {
 
     let (_, heads) = ask("AKIDOFTHISTEST", "a-secret-of-this-test", "a-token-of-this-test");
     let signed = |region: &str, service: &str| {
-        let scope = Regex::new(&format!("credential=akidofthistest/[0-9]{{8}}/{region}/{service}/aws4_request"));
+        let scope =
+            Regex::new(&format!("credential=akidofthistest/[0-9]{{8}}/{region}/{service}/aws4_request"));
         let scope = scope.unwrap();
-        heads.iter().any(|head| scope.is_match(head) && head.contains("x-amz-security-token: a-token-of-this-test"))
+        heads
+            .iter()
+            .any(|head| scope.is_match(head) && head.contains("x-amz-security-token: a-token-of-this-test"))
     };
     assert!(signed("eu-west-3", "s3"), "{heads:?}");
     assert!(signed("eu-central-1", "dynamodb"), "{heads:?}");

@@ -194,3 +194,38 @@ fn g170_only_what_is_public_is_delivered_and_only_encrypted() {
         assert!(source.ends_with("distribution/${Delivery}"), "{source}");
     }
 }
+
+#[test]
+fn g080_domains_of_ones_own_lead_to_both_apis_where_they_are_named() {
+    let mapped = [
+        ("ApiDomain", "api.example.com", "ApiDomainMapping", "RestApiId", "${Api}"),
+        ("WebsocketDomain", "live.example.com", "WebsocketDomainMapping", "ApiId", "${WebsocketsApi}"),
+    ];
+    for template in templates() {
+        let condition = &template.all["Conditions"]["DomainsOfOnesOwn"];
+        assert_eq!(*condition, json!({"Fn::Not": [{"Fn::Equals": ["domain api.example.com", "domain "]}]}));
+        for (domain, name, mapping, member, api) in mapped {
+            let (leads, to) = (template.properties(mapping), template.properties(domain));
+            assert_eq!(to["DomainName"], name);
+            assert_eq!(shown(&leads["DomainName"]), format!("${{{domain}}}"));
+            assert_eq!(shown(&leads[member]), api);
+            // Without a base path; whoever has one says so in API_BASE_URL.
+            assert!(leads.get("BasePath").is_none() && leads.get("ApiMappingKey").is_none());
+            for resource in [domain, mapping] {
+                assert_eq!(template.resources()[resource]["Condition"], "DomainsOfOnesOwn", "{resource}");
+            }
+        }
+        assert_eq!(template.properties("ApiDomain")["SecurityPolicy"], "TLS_1_2");
+        let settings = &template.properties("WebsocketDomain")["DomainNameConfigurations"];
+        assert_eq!(settings[0]["SecurityPolicy"], "TLS_1_2");
+        // Connections that came by the domain are called back at the API itself, which is what the role allows.
+        let variables = &template.properties("ApiLambdaFunction")["Environment"]["Variables"];
+        assert_eq!(
+            shown(&variables["WEBSOCKET_API_ENDPOINT"]),
+            format!(
+                "https://${{WebsocketsApi}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{}",
+                template.stage
+            )
+        );
+    }
+}
