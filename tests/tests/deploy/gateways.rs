@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::template::{FUNCTIONS, Template, shown, templates};
+use crate::template::{FUNCTIONS, Template, each, shown, templates};
 
 /// What a deployment of the REST API holds, and the number in its name. Who changes the one gives the other a new number:
 /// otherwise the change stays undeployed, without a word.
@@ -189,7 +189,16 @@ fn g170_only_what_is_public_is_delivered_and_only_encrypted() {
         assert_eq!(allows.len(), 1, "{allows:?}");
         assert_eq!(allows[0]["Principal"], json!({"Service": "cloudfront.amazonaws.com"}));
         assert_eq!(allows[0]["Action"], "s3:GetObject");
-        assert_eq!(shown(&allows[0]["Resource"]), "${ObjectsBucket.Arn}/public/*");
+        let below: Vec<String> = each(&allows[0]["Resource"]).into_iter().map(shown).collect();
+        assert_eq!(below, ["${ObjectsBucket.Arn}/public/*", "${ObjectsBucket.Arn}/uploads/*"]);
+        // The service names the delivery for whatever anyone may read, so it must be able to read all of that.
+        for key in ["public/uploads/a", "uploads/a", "private/a", "audio/a"] {
+            let is_delivered = below.iter().any(|below| {
+                let prefix = below.trim_start_matches("${ObjectsBucket.Arn}/").trim_end_matches('*');
+                key.starts_with(prefix)
+            });
+            assert_eq!(is_delivered, waiterix_app::pictures::is_public(key), "{key}");
+        }
         let source = shown(&allows[0]["Condition"]["StringEquals"]["aws:SourceArn"]);
         assert!(source.ends_with("distribution/${Delivery}"), "{source}");
     }
