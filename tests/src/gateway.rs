@@ -45,7 +45,7 @@ pub struct Gateway {
     /// Where the WebSocket API is: the same.
     pub ws: Url,
     front: Arc<Front>,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 }
 
 /// What the sides share.
@@ -82,15 +82,28 @@ impl Gateway {
 
     /// The same with a kind of API, and further variables for both functions, which win.
     pub async fn start_with(cloud: &Cloud, payload: Payload, more: &[(&'static str, String)]) -> Self {
+        let mut variables: Vec<(String, String)> =
+            cloud.variables().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        variables.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Self::before(payload, variables.clone(), variables).await
+    }
+
+    /// The same in front of two functions that have variables of their own.
+    pub async fn before(
+        payload: Payload,
+        mut api: Vec<(String, String)>,
+        mut websocket: Vec<(String, String)>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let authority = listener.local_addr().expect("an address").to_string();
         let base = Url::parse(&format!("http://{authority}/")).expect("a URL");
-        let mut variables = cloud.variables();
-        variables.push(("WEBSOCKET_API_ENDPOINT", format!("http://{authority}/{STAGE}")));
-        variables.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
-        variables.extend(more.iter().cloned());
+        for variables in [&mut api, &mut websocket] {
+            variables.push(("WEBSOCKET_API_ENDPOINT".to_owned(), format!("http://{authority}/{STAGE}")));
+        }
+        let variables = api.clone();
         let (api, websocket) =
-            tokio::join!(Function::start("api", &variables), Function::start("websocket", &variables));
+            tokio::join!(Function::start("api", &api), Function::start("websocket", &websocket));
         let (peers, count) = (Mutex::default(), AtomicU64::new(0));
         let front = Arc::new(Front { payload, authority, api, websocket, peers, count });
         let routes = Router::new()
@@ -117,9 +130,9 @@ impl Gateway {
         &self.front.websocket
     }
 
-    /// The variables of the functions, for further ones.
+    /// The variables of the function `api`, for further ones.
     #[must_use]
-    pub fn variables(&self) -> &[(&'static str, String)] {
+    pub fn variables(&self) -> &[(String, String)] {
         &self.variables
     }
 

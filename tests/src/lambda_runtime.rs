@@ -89,7 +89,7 @@ impl Function {
     ///
     /// # Panics
     /// When it ends instead, or does not ask in time.
-    pub async fn start(name: &'static str, variables: &[(&str, String)]) -> Self {
+    pub async fn start(name: &'static str, variables: &[(impl AsRef<str>, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let runtime_api = listener.local_addr().expect("an address").to_string();
         let (calls, waiting) = mpsc::unbounded_channel();
@@ -103,7 +103,7 @@ impl Function {
         let service = service(platform.clone());
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut all = environment(name, &runtime_api);
-        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        all.extend(variables.iter().map(|(name, value)| (name.as_ref().to_owned(), value.clone())));
         let (log, output) = (Log::default(), Log::default());
         let process = Mutex::new(spawn(name, &all, &log, &output).await);
         let function = Self { name, variables: all, platform, process, log, output };
@@ -112,9 +112,12 @@ impl Function {
     }
 
     /// Runs a function that is expected to end by itself, and answers how, and what it wrote to its log.
-    pub async fn start_in_vain(name: &'static str, variables: &[(&str, String)]) -> (ExitStatus, String) {
+    pub async fn start_in_vain(
+        name: &'static str,
+        variables: &[(impl AsRef<str>, String)],
+    ) -> (ExitStatus, String) {
         let mut all = environment(name, "127.0.0.1:9");
-        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        all.extend(variables.iter().map(|(name, value)| (name.as_ref().to_owned(), value.clone())));
         tokio::task::spawn_blocking(move || {
             let mut command = Command::new(built(name, &BUILD));
             let output =

@@ -2,14 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::put;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -18,57 +13,17 @@ use url::Url;
 use waiterix_backends::proxy::{Mode, Proxy};
 use waiterix_contract::eventually;
 use waiterix_tests::client::{Client, http_client};
-use waiterix_tests::cloud::Cloud;
+use waiterix_tests::cloud::{Cloud, SITE};
 use waiterix_tests::gateway::{Gateway, Payload};
+use waiterix_tests::kitchen::Kitchen;
 use waiterix_tests::lambda_runtime::{Fault, Function, TRACE};
 use waiterix_tests::socket::{Heard, Socket};
+use waiterix_tests::suppression::SuppressionList;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const SITE: &str = "https://app.example.org";
 /// The smallest PNG that is one.
 const PNG: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\0IEND\xaeB`\x82";
-
-/// An owner with a restaurant and a dish.
-struct Kitchen {
-    owner: Client,
-    restaurant: String,
-    dish: Value,
-}
-
-impl Kitchen {
-    async fn open(cloud: &Cloud, base: &Url, email: &str) -> Self {
-        let mut owner = Client::new(base);
-        owner.post("/api/auth/code", &json!({ "email": email })).await;
-        let code = cloud.code_for(email).await;
-        owner.sign_in(email, &code).await;
-        let restaurant = owner.post("/api/restaurant", &json!({ "name": "Casa" })).await;
-        let restaurant = restaurant["id"].as_str().unwrap().to_owned();
-        let dish = json!({
-            "restaurantId": restaurant, "name": "Soup", "description": "", "price": "10.00", "category": "Soups",
-        });
-        let dish = owner.post("/api/menu-items", &dish).await;
-        Self { owner, restaurant, dish }
-    }
-
-    fn chef_path(&self) -> String {
-        format!("/ws?restaurantId={}&role=chef", self.restaurant)
-    }
-
-    async fn chef(&self, gateway: &Gateway) -> Socket {
-        let headers = [("cookie", self.owner.cookie()), ("origin", SITE)];
-        Socket::open(&gateway.ws, &self.chef_path(), &headers).await.unwrap()
-    }
-
-    async fn order(&self, base: &Url) -> Value {
-        let body = json!({
-            "restaurantId": self.restaurant, "tableId": "2", "paymentMethod": "cash",
-            "items": [{ "id": self.dish["id"], "name": "Soup", "price": "10.00", "quantity": 1 }],
-            "subtotal": "10.00", "tax": "1.00", "total": "11.00",
-        });
-        Client::new(base).post("/api/orders", &body).await
-    }
-}
 
 #[tokio::test]
 async fn g130_an_order_becomes_a_row_and_an_event_on_a_real_socket_through_both_kinds_of_api() {
@@ -458,8 +413,8 @@ async fn the_scheduled_function_tidies_up_and_says_which_part_could_not() {
     assert_eq!(report["removed"]["connections"], 0, "who is there stays: {report}");
     assert_eq!(cloud.connections().await, 1);
     let mut variables = gateway.variables().to_vec();
-    variables.retain(|(name, _)| *name != "WEBSOCKET_CONNECTIONS_TABLE");
-    variables.push(("WEBSOCKET_CONNECTIONS_TABLE", "no-such-table".to_owned()));
+    variables.retain(|(name, _)| name != "WEBSOCKET_CONNECTIONS_TABLE");
+    variables.push(("WEBSOCKET_CONNECTIONS_TABLE".to_owned(), "no-such-table".to_owned()));
     let relay = Function::start("relay", &variables).await;
     let answer = relay.invoke(&scheduled).await;
     let Err(Fault::Failed { kind, message }) = answer else { panic!("{answer:?}") };
@@ -468,44 +423,6 @@ async fn the_scheduled_function_tidies_up_and_says_which_part_could_not() {
     let failed: Vec<_> =
         report["failed"].as_array().unwrap().iter().map(|part| part["part"].clone()).collect();
     assert_eq!(failed, ["connections"], "{report}");
-}
-
-/// The suppression list of SES, which the emulator does not have: the addresses put on it, and whether the function may put any.
-#[derive(Debug, Default)]
-struct SuppressionList {
-    addresses: Mutex<Vec<String>>,
-    /// The traces the requests say they belong to.
-    traces: Mutex<Vec<String>>,
-    is_closed: AtomicBool,
-}
-
-impl SuppressionList {
-    async fn start() -> (Arc<Self>, String) {
-        let list = Arc::new(Self::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = Router::new()
-            .route(
-                "/v2/email/suppression/addresses",
-                put(async |State(list): State<Arc<Self>>, headers: HeaderMap, body: String| {
-                    let trace = headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
-                    list.traces.lock().unwrap().extend(trace.map(str::to_owned));
-                    list.take(&body)
-                }),
-            )
-            .with_state(list.clone());
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-        (list, url)
-    }
-
-    fn take(&self, body: &str) -> (StatusCode, &'static str) {
-        if self.is_closed.load(Ordering::SeqCst) {
-            return (StatusCode::FORBIDDEN, r#"{"__type":"AccessDeniedException","message":"not yours"}"#);
-        }
-        let asked: Value = serde_json::from_str(body).unwrap();
-        self.addresses.lock().unwrap().push(asked["EmailAddress"].as_str().unwrap().to_owned());
-        (StatusCode::OK, "{}")
-    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 //! Where a server comes from, in this order: a URL in the environment, Docker, a local program, which is installed
 //! from Debian, from Python's index into a private environment or from npm into a private folder if it is not there.
 
+pub mod dependencies;
 pub mod deployment;
 #[cfg(feature = "docker")]
 mod docker;

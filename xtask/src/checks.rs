@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::audit;
 use crate::backends::program::WHOLE;
 use crate::command::{Failure, cargo, root, step};
 
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut documentation = cargo();
     documentation.args(["doc", "--no-deps", "--document-private-items"]).args(WHOLE);
     step("Documentation", documentation.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    audit::rules()?;
     // The README's own command, in a process of its own because a test that is skipped must fail here.
     let mut test = Command::new(std::env::current_exe()?);
     test.arg("test").current_dir(root());

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers: it speaks to them")]
 
 mod adapters;
+mod audit;
 mod backends;
 mod bench;
 mod checks;
@@ -37,6 +38,8 @@ enum Task {
     DeployCheck,
     /// Build the functions and bring a stage up to date, with the credentials of your environment.
     Deploy(deploy::Options),
+    /// Look for known faults of dependencies, and at their licences and origins.
+    Audit,
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Adapters => adapters::write(&adapters::folder(), false),
         Task::DeployCheck => deploy::check(),
         Task::Deploy(options) => deploy::deploy(&options),
+        Task::Audit => audit::run(),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

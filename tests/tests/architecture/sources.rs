@@ -156,3 +156,28 @@ fn d108_nothing_that_looks_like_a_secret_is_in_the_tree() {
         .collect();
     assert_eq!(found, NONE);
 }
+
+/// Where everything is, is configured. A sentence may give an example ("such as eu-central-1").
+#[test]
+fn g169_no_region_is_written_into_code() {
+    let region =
+        Regex::new(r"\b(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?(north|south|east|west|central)\w*-\d\b").unwrap();
+    let is_example = |line: &str| line.trim_start().starts_with("//") || line.contains("such as");
+    // Metrics of CloudFront are in one region, wherever the service is.
+    let is_meant = |line: &str| is_example(line) || line.contains("AWS/CloudFront");
+    let is_product = |file: &SourceFile| {
+        file.crate_folder().starts_with("waiterix") && file.path.contains("/src/") && !is_tool(file)
+    };
+    let mut files: Vec<SourceFile> = sources().into_iter().filter(is_product).collect();
+    for file in &mut files {
+        file.text = file.product_code().to_owned();
+    }
+    let is_stack = |file: &SourceFile| file.path.starts_with("deploy/") && file.path.ends_with(".yml");
+    files.extend(texts().into_iter().filter(is_stack));
+    assert!(files.iter().any(|file| file.text.lines().any(|line| is_example(line) && region.is_match(line))));
+    let written: Vec<String> = files
+        .iter()
+        .flat_map(|file| file.lines_with(|line| region.is_match(line) && !is_meant(line)).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(written, NONE);
+}

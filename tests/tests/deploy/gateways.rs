@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::template::{FUNCTIONS, Template, shown, templates};
+use crate::template::{FUNCTIONS, Template, each, shown, templates};
 
 /// What a deployment of the REST API holds, and the number in its name. Who changes the one gives the other a new number:
 /// otherwise the change stays undeployed, without a word.
@@ -189,8 +189,52 @@ fn g170_only_what_is_public_is_delivered_and_only_encrypted() {
         assert_eq!(allows.len(), 1, "{allows:?}");
         assert_eq!(allows[0]["Principal"], json!({"Service": "cloudfront.amazonaws.com"}));
         assert_eq!(allows[0]["Action"], "s3:GetObject");
-        assert_eq!(shown(&allows[0]["Resource"]), "${ObjectsBucket.Arn}/public/*");
+        let below: Vec<String> = each(&allows[0]["Resource"]).into_iter().map(shown).collect();
+        assert_eq!(below, ["${ObjectsBucket.Arn}/public/*", "${ObjectsBucket.Arn}/uploads/*"]);
+        // The service names the delivery for whatever anyone may read, so it must be able to read all of that.
+        for key in ["public/uploads/a", "uploads/a", "private/a", "audio/a"] {
+            let is_delivered = below.iter().any(|below| {
+                let prefix = below.trim_start_matches("${ObjectsBucket.Arn}/").trim_end_matches('*');
+                key.starts_with(prefix)
+            });
+            assert_eq!(is_delivered, waiterix_app::pictures::is_public(key), "{key}");
+        }
         let source = shown(&allows[0]["Condition"]["StringEquals"]["aws:SourceArn"]);
         assert!(source.ends_with("distribution/${Delivery}"), "{source}");
+    }
+}
+
+#[test]
+fn g080_domains_of_ones_own_lead_to_both_apis_where_they_are_named() {
+    let mapped = [
+        ("ApiDomain", "api.example.com", "ApiDomainMapping", "RestApiId", "${Api}"),
+        ("WebsocketDomain", "live.example.com", "WebsocketDomainMapping", "ApiId", "${WebsocketsApi}"),
+    ];
+    for template in templates() {
+        let condition = &template.all["Conditions"]["DomainsOfOnesOwn"];
+        assert_eq!(*condition, json!({"Fn::Not": [{"Fn::Equals": ["domain api.example.com", "domain "]}]}));
+        for (domain, name, mapping, member, api) in mapped {
+            let (leads, to) = (template.properties(mapping), template.properties(domain));
+            assert_eq!(to["DomainName"], name);
+            assert_eq!(shown(&leads["DomainName"]), format!("${{{domain}}}"));
+            assert_eq!(shown(&leads[member]), api);
+            // Without a base path; whoever has one says so in API_BASE_URL.
+            assert!(leads.get("BasePath").is_none() && leads.get("ApiMappingKey").is_none());
+            for resource in [domain, mapping] {
+                assert_eq!(template.resources()[resource]["Condition"], "DomainsOfOnesOwn", "{resource}");
+            }
+        }
+        assert_eq!(template.properties("ApiDomain")["SecurityPolicy"], "TLS_1_2");
+        let settings = &template.properties("WebsocketDomain")["DomainNameConfigurations"];
+        assert_eq!(settings[0]["SecurityPolicy"], "TLS_1_2");
+        // Connections that came by the domain are called back at the API itself, which is what the role allows.
+        let variables = &template.properties("ApiLambdaFunction")["Environment"]["Variables"];
+        assert_eq!(
+            shown(&variables["WEBSOCKET_API_ENDPOINT"]),
+            format!(
+                "https://${{WebsocketsApi}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{}",
+                template.stage
+            )
+        );
     }
 }

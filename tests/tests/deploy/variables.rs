@@ -33,7 +33,10 @@ fn resolved(name: &str, value: &Value) -> String {
         (_, "${Sessions.PrimaryEndPoint.Port}") => "6379".to_owned(),
         (_, "${AWS::Region}") => "eu-central-1".to_owned(),
         (_, "${Delivery.DomainName}") => "d111111abcdef8.cloudfront.net".to_owned(),
-        (_, "${WebsocketsApi}") => "abcdef1234".to_owned(),
+        ("WEBSOCKET_API_ENDPOINT", text) => text
+            .replace("${WebsocketsApi}", "abcdef1234")
+            .replace("${AWS::Region}", "eu-central-1")
+            .replace("${AWS::URLSuffix}", "amazonaws.com"),
         (_, "${ObjectsBucket}") => "waiterix-objects-123456789012".to_owned(),
         (_, "${TranscribeBucket}") => "waiterix-transcribe-123456789012".to_owned(),
         (_, "${ConnectionsTable}" | "${MailConfigurationSet}") => "waiterix".to_owned(),

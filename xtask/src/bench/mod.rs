@@ -2,6 +2,7 @@
 
 mod adapters;
 mod connection;
+mod functions;
 mod load;
 mod machine;
 mod page;
@@ -43,6 +44,8 @@ enum Subject {
     Postgres,
     /// Other adapters beside the raw client doing the same.
     Adapters,
+    /// The functions of AWS Lambda: size, start, memory, the time of a call.
+    Functions,
 }
 
 impl Options {
@@ -83,6 +86,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.wants(Subject::Adapters) {
         build_cloud()?;
         options.keep("adapters", &adapters::measure()?)?;
+    }
+    if options.wants(Subject::Functions) {
+        options.keep("functions", &functions::measure()?)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! both functions would be the same one.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Cursor, Seek, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use zip::write::SimpleFileOptions;
 use crate::command::{Failure, built, cargo, step};
 
 /// The functions, as binaries of `waiterix-lambda` and in `deploy/serverless.yml`.
-const FUNCTIONS: [&str; 4] = ["api", "websocket", "relay", "mail-events"];
+pub(crate) const FUNCTIONS: [&str; 4] = ["api", "websocket", "relay", "mail-events"];
 /// The authorities by which RDS is known, as `DB_SSL_ROOT_CERT` names them.
 const AUTHORITIES: &str = "rds-global-bundle.pem";
 /// Where AWS publishes them.
@@ -57,17 +57,26 @@ pub(super) fn functions(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same bytes make the same archive, so that only functions that changed are deployed.
+/// How large the archive of a program is, but for the authorities.
+pub(crate) fn zipped_bytes(name: &str, program: &[u8]) -> Result<usize, Failure> {
+    Ok(archive(Cursor::new(Vec::new()), name, program, b"")?.into_inner().len())
+}
+
 fn write(folder: &Path, name: &str, program: &[u8], authorities: &[u8]) -> Result<(), Failure> {
+    let file = File::create(folder.join(format!("{name}.zip")))?;
+    archive(file, name, program, authorities).map(drop)
+}
+
+/// The same bytes make the same archive, so that only functions that changed are deployed.
+fn archive<W: Write + Seek>(to: W, name: &str, program: &[u8], authorities: &[u8]) -> Result<W, Failure> {
     let failed = |error: zip::result::ZipError| Failure::Said(format!("the archive of {name}: {error}"));
-    let mut archive = ZipWriter::new(File::create(folder.join(format!("{name}.zip")))?);
+    let mut archive = ZipWriter::new(to);
     let entry = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
     archive.start_file("bootstrap", entry.unix_permissions(0o755)).map_err(failed)?;
     archive.write_all(program)?;
     archive.start_file(AUTHORITIES, entry.unix_permissions(0o644)).map_err(failed)?;
     archive.write_all(authorities)?;
-    archive.finish().map_err(failed)?;
-    Ok(())
+    archive.finish().map_err(failed)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `cargo xtask deploy` and `deploy-check`: the stack in an account, and the same without one.
 
-mod archives;
+pub(crate) mod archives;
 mod checkov;
 mod package;
 

@@ -8,7 +8,7 @@ use crate::command::{Failure, output_of, root};
 /// The region of examples.
 pub(super) const REGION: &str = "eu-central-1";
 /// The names of a stage that is nobody's.
-const EXAMPLE: [(&str, &str); 9] = [
+const EXAMPLE: [(&str, &str); 12] = [
     ("AWS_REGION", REGION),
     ("FRONTEND_URL", "https://menu.example.com,https://kitchen.example.com"),
     ("MAIL_DOMAIN", "mail.example.com"),
@@ -17,6 +17,12 @@ const EXAMPLE: [(&str, &str); 9] = [
     ("ALARM_EMAIL", "oncall@example.com"),
     ("FIREBASE_PROJECT_ID", ""),
     ("COOKIE_SAME_SITE", "none"),
+    ("API_DOMAIN", "api.example.com"),
+    ("WEBSOCKET_DOMAIN", "live.example.com"),
+    (
+        "CERTIFICATE_ARN",
+        "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef",
+    ),
     ("API_BASE_URL", ""),
 ];
 
