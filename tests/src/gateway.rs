@@ -99,6 +99,7 @@ impl Gateway {
         let authority = listener.local_addr().expect("an address").to_string();
         let base = Url::parse(&format!("http://{authority}/")).expect("a URL");
         for variables in [&mut api, &mut websocket] {
+            variables.retain(|(name, _)| name != "WEBSOCKET_API_ENDPOINT");
             variables.push(("WEBSOCKET_API_ENDPOINT".to_owned(), format!("http://{authority}/{STAGE}")));
         }
         let variables = api.clone();
