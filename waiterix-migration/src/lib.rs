@@ -25,8 +25,9 @@ pub mod protocol;
 mod session;
 
 pub use blob::{BlobKey, DualBlobStore};
-pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
+pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use notifier::DualNotifier;
 pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
 pub use session::{DualSessionStore, SessionKey};
+pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey};

@@ -3,12 +3,18 @@
 //! A *side* is a database that takes part in a move. It keeps, beside the rows, a [`Standing`], which it enforces against
 //! every writer there is, and a journal of dirty keys, which it fills in the transaction of every write. Who decides what is
 //! moved when is `waiterix-migration`; it names no adapter and speaks to both sides through [`RowSide`].
+//!
+//! What moves without being rows has a [journal] that its mirrors fill.
+
+pub mod journal;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use journal::{Entry, EntryId, Journal, JournalKey};
 
 use crate::{KeyRange, Result};
 

@@ -1,6 +1,7 @@
 //! Objects in two stores.
 
 mod converge;
+mod key;
 mod list;
 mod locks;
 
@@ -10,57 +11,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Url;
-use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
-use waiterix_ports::blob::UploadRequest;
+use waiterix_ports::blob::{UploadRequest, is_key};
+use waiterix_ports::moving::Journal;
 use waiterix_ports::{
     BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
 };
 
-use crate::journal::{Journal, Pass, dirty, had_no_effect};
+use crate::journal::{Pass, dirty, had_no_effect};
 use crate::phase::{Leader, Mirroring, Phases};
 use converge::found;
+pub use key::BlobKey;
 use locks::Locks;
-
-/// What may differ between the two stores.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobKey {
-    /// The object was written in a store that led then: what the other one holds may be older. Where the leader has none, the
-    /// write did not come about, or a delete came after it that has an entry of its own.
-    ///
-    /// The leader is told, so that an instance that knows of a later phase copies in the right direction.
-    Written {
-        /// Which object.
-        key: String,
-        /// Who led.
-        leader: Leader,
-    },
-    /// The object was deleted in a store that led then: where that one has none, the other shall have none.
-    Deleted {
-        /// Which object.
-        key: String,
-        /// Who led.
-        leader: Leader,
-    },
-    /// The object was read from the other store, and its copy put off.
-    Wanted(String),
-    /// The object is being copied, and must not stay there if it is deleted meanwhile where it came from.
-    Copying {
-        /// Which object.
-        key: String,
-        /// Where to.
-        to: Leader,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A signed URL allows an upload to the leader.
-    Uploading {
-        /// Of which object.
-        key: String,
-        /// Until when.
-        until: Timestamp,
-    },
-}
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///
@@ -181,6 +143,10 @@ impl DualBlobStore {
         key: &str,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        if !is_key(key) {
+            // It is refused, and is nothing that a journal should hold.
+            return write.await;
+        }
         let entry = self.journal.add(&sides.written(key)).await?;
         let written = write.await;
         let settled = match &written {
@@ -227,6 +193,10 @@ impl BlobStore for DualBlobStore {
 
     async fn delete(&self, key: &str) -> Result<()> {
         let sides = self.sides();
+        if !is_key(key) {
+            // There is none, and nothing that a journal should hold.
+            return sides.leader.delete(key).await;
+        }
         let _alone = self.locks.of(key).await;
         let entry = self.journal.add(&sides.deleted(key)).await?;
         if let Err(error) = sides.leader.delete(key).await {

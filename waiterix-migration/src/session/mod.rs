@@ -1,10 +1,10 @@
 //! Sessions in two stores.
 
 mod converge;
+mod key;
 mod marks;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,33 +13,13 @@ use serde_json::Value;
 use tokio::{join, try_join};
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
-use waiterix_ports::session::is_session_id;
+use waiterix_ports::moving::Journal;
+use waiterix_ports::session::{is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
-use crate::journal::{Journal, Pass, dirty, had_no_effect};
+use crate::journal::{Pass, dirty, had_no_effect};
 use crate::phase::{Leader, Mirroring, Phases};
-
-/// What may differ between the two stores.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SessionKey {
-    /// A session.
-    Session(SessionId),
-    /// A session that was ended, and must be in both.
-    Ended(SessionId),
-    /// A key of temporary data, of which the other store may hold an older value.
-    Temp(String),
-}
-
-impl fmt::Debug for SessionKey {
-    /// Shows neither: an id is a secret, and a key may name a person.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Session(_) => "Session(…)",
-            Self::Ended(_) => "Ended(…)",
-            Self::Temp(_) => "Temp(…)",
-        })
-    }
-}
+pub use key::SessionKey;
 
 /// Sessions in two stores: a cookie is valid whichever of them leads.
 ///
@@ -122,6 +102,10 @@ impl DualSessionStore {
         id: &SessionId,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        if !is_session_id(id.reveal()) {
+            // It is refused, and is nothing that a journal should hold.
+            return write.await;
+        }
         let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
         let written = write.await;
         let settled = match &written {
@@ -184,6 +168,9 @@ impl SessionStore for DualSessionStore {
 
     async fn touch(&self, id: &SessionId, last_activity: Timestamp, expires_at: Timestamp) -> Result<bool> {
         let sides = self.sides();
+        if !is_session_id(id.reveal()) {
+            return sides.leader.touch(id, last_activity, expires_at).await;
+        }
         let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
         let mut touched = sides.leader.touch(id, last_activity, expires_at).await;
         if matches!(touched, Ok(false)) && self.load(id).await?.is_some() {
@@ -245,6 +232,9 @@ impl SessionStore for DualSessionStore {
 
     async fn temp_set(&self, key: &str, value: &Value, ttl: Duration) -> Result<()> {
         let sides = self.sides();
+        if !is_temp_key(key) {
+            return sides.leader.temp_set(key, value, ttl).await;
+        }
         let entry = self.journal.add(&SessionKey::Temp(key.to_owned())).await?;
         let written = match sides.leader.temp_set(key, value, ttl).await {
             Ok(()) => marks::set_owns(sides.leader, key).await,
