@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal, JournalKey};
+use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal};
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
 
 /// What one walk of a relay through the journal did.
@@ -100,18 +101,20 @@ const PAGE: u32 = 200;
 /// The dirty keys, each with all of its entries there are now: a key that was written a hundred times is converged once.
 ///
 /// An entry whose number becomes visible behind this walk is found by the next one.
-pub(crate) async fn dirty<K: JournalKey>(journal: &dyn Journal<K>) -> Result<Vec<(K, Vec<EntryId>)>> {
+pub(crate) async fn dirty<K: Clone + Eq + Hash + 'static>(
+    journal: &dyn Journal<K>,
+) -> Result<Vec<(K, Vec<EntryId>)>> {
     let (mut keys, mut after): (Vec<(K, Vec<EntryId>)>, _) = (Vec::new(), None);
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<K, usize> = HashMap::new();
     loop {
         let page = journal.entries(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(keys) };
         after = Some(last.id);
         for Entry { id, key } in page {
-            match places.get(&key.to_text()) {
+            match places.get(&key) {
                 Some(place) => keys[*place].1.push(id),
                 None => {
-                    places.insert(key.to_text(), keys.len());
+                    places.insert(key.clone(), keys.len());
                     keys.push((key, vec![id]));
                 }
             }

@@ -3,23 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The provider that answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Leader {
-    /// The one that is moved away from.
-    Old,
-    /// The one that is moved to.
-    New,
-}
-
-/// When the other side follows a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mirroring {
-    /// Before the write is answered, unless it fails; then later.
-    Inline,
-    /// Later, by the relay.
-    Background,
-}
+use waiterix_ports::moving::{Leader, Mirroring};
 
 /// A step of the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,12 +1,10 @@
 //! What may differ about an object, and how a journal writes it down.
 
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::JournalKey;
-
-use crate::phase::Leader;
+use waiterix_ports::moving::{JournalKey, Leader};
 
 /// What may differ between the two stores.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BlobKey {
     /// The object was written in a store that led then: what the other one holds may be older. Where the leader has none, the
     /// write did not come about, or a delete came after it that has an entry of its own.
@@ -45,31 +43,16 @@ pub enum BlobKey {
     },
 }
 
-const fn name(leader: Leader) -> &'static str {
-    match leader {
-        Leader::Old => "old",
-        Leader::New => "new",
-    }
-}
-
-fn named(name: &str) -> Option<Leader> {
-    match name {
-        "old" => Some(Leader::Old),
-        "new" => Some(Leader::New),
-        _ => None,
-    }
-}
-
 /// A word, what belongs to it, and last the key, which may hold anything but control characters.
 impl JournalKey for BlobKey {
     const PORT: &'static str = "objects";
 
     fn to_text(&self) -> String {
         match self {
-            Self::Written { key, leader } => format!("written:{}:{key}", name(*leader)),
-            Self::Deleted { key, leader } => format!("deleted:{}:{key}", name(*leader)),
+            Self::Written { key, leader } => format!("written:{}:{key}", leader.as_str()),
+            Self::Deleted { key, leader } => format!("deleted:{}:{key}", leader.as_str()),
             Self::Wanted(key) => format!("wanted:{key}"),
-            Self::Copying { key, to, size } => format!("copying:{}:{size}:{key}", name(*to)),
+            Self::Copying { key, to, size } => format!("copying:{}:{size}:{key}", to.as_str()),
             Self::Uploading { key, until } => format!("uploading:{}:{key}", until.as_micros()),
         }
     }
@@ -78,7 +61,7 @@ impl JournalKey for BlobKey {
         let (word, rest) = text.split_once(':')?;
         let led = || {
             let (leader, key) = rest.split_once(':')?;
-            Some((named(leader)?, key))
+            Some((Leader::named(leader)?, key))
         };
         Some(match word {
             "written" => led().map(|(leader, key)| Self::Written { key: key.to_owned(), leader })?,

@@ -13,13 +13,13 @@ use async_trait::async_trait;
 use url::Url;
 use waiterix_domain::id::UserId;
 use waiterix_ports::blob::{UploadRequest, is_key};
-use waiterix_ports::moving::Journal;
+use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::{
     BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
 };
 
 use crate::journal::{Pass, dirty, had_no_effect};
-use crate::phase::{Leader, Mirroring, Phases};
+use crate::phase::Phases;
 use converge::found;
 pub use key::BlobKey;
 use locks::Locks;
@@ -60,10 +60,7 @@ impl Sides<'_> {
     }
 
     fn follower(&self) -> Leader {
-        match self.led_by {
-            Leader::Old => Leader::New,
-            Leader::New => Leader::Old,
-        }
+        self.led_by.other()
     }
 
     fn written(&self, key: &str) -> BlobKey {
@@ -76,10 +73,7 @@ impl Sides<'_> {
 
     /// The names of the leader and the other store.
     fn names(&self) -> (&'static str, &'static str) {
-        match self.led_by {
-            Leader::Old => ("old", "new"),
-            Leader::New => ("new", "old"),
-        }
+        (self.led_by.as_str(), self.follower().as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use waiterix_ports::SessionId;
 use waiterix_ports::moving::JournalKey;
 
 /// What may differ between the two stores.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum SessionKey {
     /// A session.
     Session(SessionId),

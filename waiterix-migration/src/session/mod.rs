@@ -13,12 +13,12 @@ use serde_json::Value;
 use tokio::{join, try_join};
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
-use waiterix_ports::moving::Journal;
+use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::session::{is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
 use crate::journal::{Pass, dirty, had_no_effect};
-use crate::phase::{Leader, Mirroring, Phases};
+use crate::phase::Phases;
 pub use key::SessionKey;
 
 /// Sessions in two stores: a cookie is valid whichever of them leads.
