@@ -18,6 +18,25 @@ pub struct Pass {
     pub converged: u32,
     /// Keys that stay dirty.
     pub failed: u32,
+    /// Keys that stay in the journal although they are equal, because something may still come.
+    pub waiting: u32,
+}
+
+impl Pass {
+    /// Counts a key.
+    pub(crate) const fn count(&mut self, converged: bool) {
+        if converged {
+            self.converged += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
+    /// Whether there was nothing to do, and nothing failed.
+    #[must_use]
+    pub const fn found_all_equal(&self) -> bool {
+        self.converged == 0 && self.failed == 0
+    }
 }
 
 /// A [`Journal`] that ends with the process: for tests, and for trying a move where nothing depends on it.

@@ -28,6 +28,6 @@ pub use blob::{BlobKey, DualBlobStore};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use notifier::DualNotifier;
-pub use phase::{Phase, Phases, Switch};
+pub use phase::{Phase, Phases, Switch, Writing};
 pub use session::{DualSessionStore, SessionKey};
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};
