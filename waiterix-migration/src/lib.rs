@@ -27,8 +27,9 @@ mod session;
 pub mod testing;
 
 pub use blob::{BlobKey, DualBlobStore};
-pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
+pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use notifier::DualNotifier;
-pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
+pub use phase::{Phase, Phases, Switch, Writing};
 pub use session::{DualSessionStore, SessionKey};
+pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};
