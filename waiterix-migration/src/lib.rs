@@ -19,15 +19,22 @@
 mod blob;
 mod journal;
 mod mail;
+mod memory;
 mod notifier;
 mod phase;
 pub mod protocol;
 mod session;
 
-pub use blob::{BlobKey, DualBlobStore};
+pub use blob::{
+    BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
+};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
+pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
 pub use phase::{Phase, Phases, Switch, Writing};
-pub use session::{DualSessionStore, SessionKey};
+pub use session::{
+    DualSessionStore, SessionDifference, SessionFault, SessionKey, SessionSweep, SessionsCompared,
+    SessionsSwept,
+};
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};
