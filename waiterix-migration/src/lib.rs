@@ -19,6 +19,7 @@
 mod blob;
 mod journal;
 mod mail;
+mod memory;
 mod notifier;
 mod phase;
 pub mod protocol;
@@ -27,10 +28,16 @@ mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use blob::{BlobKey, DualBlobStore};
+pub use blob::{
+    BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
+};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
+pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
 pub use phase::{Phase, Phases, Switch, Writing};
-pub use session::{DualSessionStore, SessionKey};
+pub use session::{
+    DualSessionStore, SessionDifference, SessionFault, SessionKey, SessionSweep, SessionsCompared,
+    SessionsSwept,
+};
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

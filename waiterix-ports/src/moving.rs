@@ -216,7 +216,7 @@ pub struct Quarantined {
 
 /// A process that serves and remembers who leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct Reader {
     /// Names the process.
     pub id: String,
     /// The turn it last saw on the old side; 0 before its first look.
@@ -357,7 +357,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn instances(&self) -> Result<Vec<Instance>>;
+    async fn instances(&self) -> Result<Vec<Reader>>;
 
     /// Begins to make keys equal to those of the leader of an epoch, and waits until nobody else does.
     ///

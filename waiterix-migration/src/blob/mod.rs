@@ -1,9 +1,12 @@
 //! Objects in two stores.
 
+mod compare;
 mod converge;
+mod digest;
 mod key;
 mod list;
 mod locks;
+mod sweep;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,9 +23,11 @@ use waiterix_ports::{
 
 use crate::journal::{Pass, dirty, had_no_effect};
 use crate::phase::{Phase, Phases, Writing};
+pub use compare::{Depth, ObjectFault};
 use converge::found;
 pub use key::BlobKey;
 use locks::Locks;
+pub use sweep::{ObjectDifference, ObjectSweep, ObjectsCompared, ObjectsSwept};
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///

@@ -3,6 +3,7 @@
 mod converge;
 mod key;
 mod marks;
+mod sweep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session,
 use crate::journal::{Pass, dirty, had_no_effect};
 use crate::phase::{Phase, Phases, Writing};
 pub use key::SessionKey;
+pub use sweep::{SessionDifference, SessionFault, SessionSweep, SessionsCompared, SessionsSwept};
 
 /// Sessions in two stores: a cookie is valid whichever of them leads.
 ///
@@ -48,6 +50,7 @@ pub struct DualSessionStore {
 struct Sides<'a> {
     leader: &'a dyn SessionStore,
     other: &'a dyn SessionStore,
+    led_by: Leader,
     mirroring: Mirroring,
     /// Keeps the leader from being changed during a call that writes.
     _call: Writing,
@@ -81,7 +84,7 @@ impl DualSessionStore {
             Leader::Old => (&*self.old, &*self.new),
             Leader::New => (&*self.new, &*self.old),
         };
-        Sides { leader, other, mirroring: call.phase.mirroring, _call: call }
+        Sides { leader, other, led_by: call.phase.leader, mirroring: call.phase.mirroring, _call: call }
     }
 
     /// Makes both stores equal about every dirty key; a key that fails stays dirty.
