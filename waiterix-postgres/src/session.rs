@@ -53,7 +53,7 @@ impl Session {
         self.pooled
     }
 
-    async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         patience: Duration,
         work: impl Future<Output = sqlx::Result<T>> + Send,
     ) -> Result<T, Failure> {
@@ -70,11 +70,34 @@ impl Session {
 
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self, mode: Mode) -> Result<(), Failure> {
-        self.plain(mode.begin()).await.map_err(|failure| match failure {
-            // So a standby says that it cannot begin a transaction that writes.
-            Failure::Said(error) if mode == Mode::Write && is_unsupported(&error) => Failure::Standby(error),
-            failure => failure,
-        })
+        self.plain(mode.begin()).await.map_err(|failure| of_standby(failure, mode))
+    }
+
+    /// Begins a transaction and runs statements in it, in one round trip.
+    pub(crate) async fn begin_with(&mut self, mode: Mode, statements: &str) -> Result<(), Failure> {
+        let begun = self.run(made(format!("{}; {statements}", mode.begin()))).await;
+        begun.map_err(|failure| of_standby(failure, mode))
+    }
+
+    /// Statements and pieces of an answer may take this long from now on. The server is told by the transaction.
+    pub(crate) fn allow(&mut self, limit: Duration) {
+        self.patience = limit + GRACE;
+    }
+
+    /// How long to wait for the server.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The connection, for what has no answer of rows.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.lease
+    }
+
+    /// Runs statements without arguments and without an answer that anybody wants.
+    pub(crate) async fn run(&mut self, sql: SqlStr) -> Result<(), Failure> {
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, connection.execute(sqlx::raw_sql(sql))).await.map(drop)
     }
 
     /// Makes what the transaction did lasting.
@@ -156,6 +179,14 @@ impl Session {
             Ok(()) => self.release(),
             Err(failure) => self.discard(&failure),
         }
+    }
+}
+
+fn of_standby(failure: Failure, mode: Mode) -> Failure {
+    match failure {
+        // So a standby says that it cannot begin a transaction that writes.
+        Failure::Said(error) if mode == Mode::Write && is_unsupported(&error) => Failure::Standby(error),
+        failure => failure,
     }
 }
 
