@@ -25,12 +25,12 @@ const AWKWARD: &str = r#"
     INSERT INTO ratings (id, order_id, restaurant_id, menu_item_id, service_ratings) VALUES
         ('sql null', 'o', 'r', 'none', NULL), ('json null', 'o', 'r', 'empty', 'null');
     INSERT INTO orders (id, restaurant_id, payment_method, subtotal, tax, total)
-        SELECT 'o' || n, 'r', '', n, n, n FROM generate_series(1, 6) n;
+        SELECT 'p' || n, 'r', '', n, n, n FROM generate_series(1, 6) n;
     INSERT INTO ratings (id, order_id, restaurant_id, service_ratings) VALUES
-        ('numbers', 'o1', 'r', '{"bb": 1.00, "a": 1e400, "c": 0.1000000000000000055511151231257827, "d": 12345678901234567890}'),
-        ('unicode', 'o2', 'r', '{"☕": "\u0001 \\ \" é e\u0301 𝄞", "": [true, false, null, {}]}'),
-        ('string', 'o3', 'r', '"null"'), ('empty', 'o4', 'r', '{}'), ('zero', 'o5', 'r', '-0.0'),
-        ('no text', 'o6', 'r', '""');
+        ('numbers', 'p1', 'r', '{"bb": 1.00, "a": 1e400, "c": 0.1000000000000000055511151231257827, "d": 12345678901234567890}'),
+        ('unicode', 'p2', 'r', '{"☕": "\u0001 \\ \" é e\u0301 𝄞", "": [true, false, null, {}]}'),
+        ('string', 'p3', 'r', '"null"'), ('empty', 'p4', 'r', '{}'), ('zero', 'p5', 'r', '-0.0'),
+        ('no text', 'p6', 'r', '""');
 "#;
 
 #[test]
