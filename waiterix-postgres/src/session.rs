@@ -84,14 +84,49 @@ impl Session {
         self.patience = limit + GRACE;
     }
 
-    /// How long to wait for the server.
-    pub(crate) const fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    /// The connection, for what has no answer of rows.
+    /// The connection, for what reads the catalog.
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
         &mut self.lease
+    }
+
+    /// Sends the answer of a `COPY … TO STDOUT` to `take`, piece by piece. After a failure the connection is not to be used.
+    pub(crate) async fn copy_out(
+        &mut self,
+        sql: &str,
+        mut take: impl FnMut(&[u8]) + Send,
+    ) -> Result<(), Failure> {
+        /// A piece is a row, and a clock that is wound up for every row costs more than the row.
+        const PIECES: usize = 1_000;
+        let patience = self.patience;
+        let connection: &mut PgConnection = &mut self.lease;
+        let mut pieces = Self::in_time(patience, connection.copy_out_raw(sql)).await?;
+        loop {
+            let some = async {
+                for _ in 0..PIECES {
+                    match pieces.try_next().await? {
+                        Some(piece) => take(&piece),
+                        None => return Ok(true),
+                    }
+                }
+                Ok(false)
+            };
+            if Self::in_time(patience, some).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends data to a `COPY … FROM STDIN`. After a failure the connection is not to be used.
+    pub(crate) async fn copy_in(&mut self, sql: &str, data: &[u8]) -> Result<(), Failure> {
+        /// The driver has a copy of what is under way.
+        const PIECE: usize = 256 * 1_024;
+        let patience = self.patience;
+        let connection: &mut PgConnection = &mut self.lease;
+        let mut copy = Self::in_time(patience, connection.copy_in_raw(sql)).await?;
+        for piece in data.chunks(PIECE) {
+            Self::in_time(patience, copy.send(piece)).await?;
+        }
+        Self::in_time(patience, copy.finish()).await.map(drop)
     }
 
     /// Runs statements without arguments and without an answer that anybody wants.

@@ -4,12 +4,17 @@
 //! which keys were written. So every writer obeys and is seen: this program, the old application, an operator, a cascade.
 //! `docs/decisions/0028-moving-rows.md` has the reasons.
 
+mod aside;
 mod claim;
+mod copy;
 mod hold;
 mod install;
+mod leaves;
 mod notes;
 mod standing;
+mod survey;
 mod tables;
+mod tuples;
 mod work;
 
 use std::fmt;
@@ -61,7 +66,7 @@ impl PostgresSide {
 #[async_trait]
 impl RowSide for PostgresSide {
     async fn survey(&self) -> Result<Survey> {
-        todo!()
+        survey::survey(self).await
     }
 
     async fn install(&self, first: Standing) -> Result<()> {
@@ -120,40 +125,40 @@ impl RowSide for PostgresSide {
         Ok(Box::new(hold::hold(self, epoch, keys).await?))
     }
 
-    async fn ranges(&self, _table: &str, _rows: u64) -> Result<Vec<KeyRange>> {
-        todo!()
+    async fn ranges(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>> {
+        leaves::ranges(self, table, rows).await
     }
 
-    async fn cut(&self, _table: &str, _rows: u64) -> Result<Vec<KeyRange>> {
-        todo!()
+    async fn cut(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>> {
+        copy::cut(self, table, rows).await
     }
 
-    async fn copy_out(&self, _table: &str, _range: &KeyRange) -> Result<Parcel> {
-        todo!()
+    async fn copy_out(&self, table: &str, range: &KeyRange) -> Result<Parcel> {
+        copy::copy_out(self, table, range).await
     }
 
-    async fn copy_in(&self, _epoch: u64, _table: &str, _range: &KeyRange, _parcel: Parcel) -> Result<()> {
-        todo!()
+    async fn copy_in(&self, epoch: u64, table: &str, range: &KeyRange, parcel: Parcel) -> Result<()> {
+        copy::copy_in(self, epoch, table, range, parcel).await
     }
 
-    async fn copied(&self, _table: &str) -> Result<Vec<KeyRange>> {
-        todo!()
+    async fn copied(&self, table: &str) -> Result<Vec<KeyRange>> {
+        copy::copied(self, table).await
     }
 
     async fn before_copy(&self) -> Result<()> {
-        todo!()
+        aside::before_copy(self).await
     }
 
     async fn after_copy(&self) -> Result<()> {
-        todo!()
+        aside::after_copy(self).await
     }
 
-    async fn leaves(&self, _table: &str, _ranges: &[KeyRange], _hashing: Hashing) -> Result<Vec<Leaf>> {
-        todo!()
+    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>> {
+        leaves::leaves(self, table, ranges, hashing).await
     }
 
-    async fn hashes(&self, _table: &str, _range: &KeyRange, _hashing: Hashing) -> Result<Vec<RowHash>> {
-        todo!()
+    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>> {
+        leaves::hashes(self, table, range, hashing).await
     }
 
     async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {
@@ -161,6 +166,6 @@ impl RowSide for PostgresSide {
     }
 
     async fn pressure(&self) -> Result<Duration> {
-        todo!()
+        survey::pressure(self).await
     }
 }

@@ -16,6 +16,8 @@ use crate::session::{Mode, Session, made};
 pub(super) enum Trouble {
     /// A statement failed.
     Failed(Failure),
+    /// A copy failed, and what else may come from the server is anybody's guess.
+    Broken(Failure),
     /// Nothing failed, and yet it must not be done.
     Refused(Error),
 }
@@ -138,6 +140,11 @@ impl Work {
                 self.session.abandon(&failure).await;
                 Err(error)
             }
+            Err(Trouble::Broken(failure)) => {
+                let error = of(&failure, self.operation, Effect::None);
+                self.session.discard(&failure);
+                Err(error)
+            }
             Err(Trouble::Refused(error)) => {
                 self.session.undo().await;
                 Err(error)
@@ -151,6 +158,10 @@ pub(super) fn of(failure: &Failure, operation: &'static str, effect: Effect) -> 
     match failure.code() {
         // The schema of moves, its functions or its tables are not there.
         Some("3F000" | "42883" | "42P01") => not_installed(operation),
+        // So PostgreSQL says that no primary key is there to decide by.
+        Some("42P10") => {
+            Error::new(ErrorKind::Unsupported, operation).with("fault", "the keys are put aside for the copy")
+        }
         // Before it ends a transaction has no effect, so whoever waited for others may wait again.
         Some("55P03") => Error::new(ErrorKind::Timeout, operation)
             .retry(waiterix_ports::Retry::Safe)
