@@ -19,8 +19,8 @@ use async_trait::async_trait;
 
 pub use journal::{Entry, EntryId, Journal, JournalKey};
 pub use plan::{
-    Instance, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
-    Stage, Turns,
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
 };
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
@@ -216,7 +216,7 @@ pub struct Quarantined {
 
 /// A process that serves and remembers who leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reader {
+pub struct Instance {
     /// Names the process.
     pub id: String,
     /// The turn it last saw on the old side; 0 before its first look.
@@ -357,7 +357,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn instances(&self) -> Result<Vec<Reader>>;
+    async fn instances(&self) -> Result<Vec<Instance>>;
 
     /// Begins to make keys equal to those of the leader of an epoch, and waits until nobody else does.
     ///

@@ -154,7 +154,7 @@ impl Sides {
     /// When they cannot be asked for.
     pub async fn behind(&self, side: Leader, turn: u64) -> Result<Vec<String>> {
         let instances = self.of(Leader::New).instances().await?;
-        let seen = |instance: &waiterix_ports::moving::Reader| match side {
+        let seen = |instance: &waiterix_ports::moving::Instance| match side {
             Leader::Old => instance.old_turn,
             Leader::New => instance.new_turn,
         };

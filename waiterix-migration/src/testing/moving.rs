@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use waiterix_ports::moving::{
-    Backlog, Claim, Claiming, Hashing, Hold, Reader, Leaf, Mode, MovingKey, Parcel, Quarantined, RowHash,
+    Backlog, Claim, Claiming, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel, Quarantined, RowHash,
     RowSide, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry};
@@ -193,10 +193,10 @@ impl RowSide for MemorySide {
         self.call("report", report).await
     }
 
-    async fn instances(&self) -> Result<Vec<Reader>> {
+    async fn instances(&self) -> Result<Vec<Instance>> {
         let instances = async {
             let state = self.inner.state();
-            let instance = |(id, heard): (&String, &Heard)| Reader {
+            let instance = |(id, heard): (&String, &Heard)| Instance {
                 id: id.clone(),
                 old_turn: heard.old_turn,
                 new_turn: heard.new_turn,
