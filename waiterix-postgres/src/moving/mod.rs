@@ -2,9 +2,12 @@
 
 mod intents;
 mod noted;
+mod plan;
+mod walk;
 
 pub use intents::PostgresJournal;
 pub use noted::TriggerJournal;
+pub use plan::PostgresPlan;
 
 use waiterix_ports::{Error, ErrorKind};
 
