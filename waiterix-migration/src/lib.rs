@@ -22,6 +22,7 @@ mod mail;
 mod memory;
 mod notifier;
 mod phase;
+pub mod plan;
 pub mod protocol;
 pub mod rows;
 mod session;

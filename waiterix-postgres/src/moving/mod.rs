@@ -13,10 +13,13 @@ mod intents;
 mod leaves;
 mod noted;
 mod notes;
+mod plan;
+mod record;
 mod standing;
 mod survey;
 mod tables;
 mod tuples;
+mod walk;
 mod work;
 
 use std::fmt;
@@ -34,6 +37,7 @@ use crate::connect::Database;
 use crate::statement::Refusal;
 pub use intents::PostgresJournal;
 pub use noted::TriggerJournal;
+pub use plan::PostgresPlan;
 use tables::Known;
 
 /// One of the two databases of a move.
