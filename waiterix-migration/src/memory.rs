@@ -7,8 +7,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use waiterix_domain::Timestamp;
 use waiterix_ports::moving::{
-    Watcher, Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
-    PortStanding, Recorded, Turns,
+    Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
+    PortStanding, Recorded, Turns, Watcher,
 };
 use waiterix_ports::{Error, ErrorKind, Result};
 

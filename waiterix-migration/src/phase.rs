@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use tokio::sync::OwnedRwLockReadGuard;
 use waiterix_ports::Result;
-pub use waiterix_ports::moving::{Leader, Mirroring};
+pub(crate) use waiterix_ports::moving::{Leader, Mirroring};
 
 /// A step of the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -19,7 +19,7 @@ use waiterix_migration::plan::{
 };
 use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase};
 use waiterix_ports::moving::{
-    Watcher, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns,
+    Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
 };
 use waiterix_ports::{Clock as _, Error, ErrorKind, Result, Session, SessionId, SessionStore};
 

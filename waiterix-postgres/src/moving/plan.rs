@@ -8,8 +8,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use waiterix_ports::moving::{
-    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
-    Stage, Turns, Watcher,
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
+    Turns, Watcher,
 };
 use waiterix_ports::{Error, ErrorKind, Result};
 
