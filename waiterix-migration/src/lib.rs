@@ -23,6 +23,8 @@ mod notifier;
 mod phase;
 pub mod protocol;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use blob::{BlobKey, DualBlobStore};
 pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};

@@ -190,6 +190,29 @@ pub struct RowHash {
     pub hash: u64,
 }
 
+/// A key that could not be made equal on the side that follows. It stays away from the journal, so that it holds up nobody, and
+/// nobody takes the lead as long as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The key.
+    pub key: MovingKey,
+    /// What stood in the way, without values of the row.
+    pub reason: String,
+}
+
+/// A process that serves and remembers who leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Names the process.
+    pub id: String,
+    /// The turn it last saw on the old side; 0 before its first look.
+    pub old_turn: u64,
+    /// The turn it last saw on the new side; 0 before its first look.
+    pub new_turn: u64,
+    /// How long ago it said so, by the clock of the side.
+    pub silent_for: Duration,
+}
+
 /// What a key is claimed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claiming {
@@ -212,11 +235,11 @@ pub trait Claim: fmt::Debug + Send {
     /// `Unavailable`, `Timeout`.
     async fn images(&mut self, keys: &[MovingKey]) -> Result<Vec<Wanted>>;
 
-    /// Forgets exactly the claimed entries.
+    /// Forgets the claimed entries of these keys, exactly those and no younger ones, and lets go of the others unchanged.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`: then they may be there still, which is harmless.
-    async fn forget(self: Box<Self>) -> Result<()>;
+    async fn forget(self: Box<Self>, made: &[MovingKey]) -> Result<()>;
 }
 
 /// Keys of a side that follows, locked against everybody else who would make them equal. Dropped, it lets go of them
@@ -284,6 +307,43 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn mark(&self, keys: &[MovingKey]) -> Result<()>;
+
+    /// Which of these keys have entries in the journal, claimed by somebody or not.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn dirty(&self, keys: &[MovingKey]) -> Result<Vec<MovingKey>>;
+
+    /// Puts keys into quarantine; one that is there already has the new reason. The quarantine is beside the journal: on the side
+    /// that leads.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantine(&self, keys: &[Quarantined]) -> Result<()>;
+
+    /// The keys in quarantine, in order, at most so many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>>;
+
+    /// Notes all keys of the quarantine in the journal and empties it, in one transaction; answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn release(&self) -> Result<u64>;
+
+    /// Notes what an instance has seen, and forgets those that have been silent for more than a day.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()>;
+
+    /// The instances that reported here.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn instances(&self) -> Result<Vec<Instance>>;
 
     /// Begins to make keys equal to those of the leader of an epoch, and waits until nobody else does.
     ///
