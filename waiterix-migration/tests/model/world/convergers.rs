@@ -88,8 +88,12 @@ impl Move {
         let instances = if self.size.inline { self.size.instances } else { 0 };
         let crew = (0..instances).map(Crew::Instance).chain((0..self.size.relays).map(Crew::Relay));
         for who in crew {
-            if world.convergence(who).is_some() {
+            if let Some(convergence) = world.convergence(who) {
                 steps.extend([Step::Go { who }, Step::Drop { who }]);
+                // Those of instances do not judge: they leave what resists to a relay.
+                if self.size.resists && convergence.stage == Stage::Read && matches!(who, Crew::Relay(_)) {
+                    steps.push(Step::Resist { who });
+                }
                 continue;
             }
             if matches!(who, Crew::Instance(instance) if world.writers[instance].doing != Doing::Nothing) {
@@ -196,7 +200,7 @@ impl Move {
     fn image(&self, world: &World, source: usize, key: usize) -> Cell {
         if self.rules.lacks(Weakness::ReadsWhatIsNotCommitted) {
             for writer in &world.writers {
-                if let Doing::Writing { side, key: of, delete } = writer.doing
+                if let Doing::Writing { side, key: of, delete, .. } = writer.doing
                     && (side, of) == (source, key)
                 {
                     return Cell { commit: UNCOMMITTED, there: !delete };
@@ -204,6 +208,21 @@ impl Move {
             }
         }
         world.sides[source].rows[key]
+    }
+
+    /// First into quarantine, then out of the journal.
+    pub(super) fn resist(&self, world: &mut World, who: Crew) -> bool {
+        let Some(mut at) = world.convergence(who) else { return false };
+        let epoch = at.epoch.into();
+        if !self.rules.admits(world.sides[other(at.source)].stand.real(), Writer::Converger { epoch }) {
+            return false;
+        }
+        for key in (0..self.size.keys).filter(|key| at.has(*key)) {
+            world.sides[at.source].quarantine[key] = true;
+        }
+        (at.stage, at.images) = (Stage::Made, [Cell::default(); KEYS]);
+        world.set_convergence(who, Some(at));
+        true
     }
 
     pub(super) fn drop_convergence(&self, world: &mut World, who: Crew) -> bool {

@@ -3,7 +3,7 @@
 use waiterix_migration::protocol::cutover::{Act, Findings, View};
 use waiterix_ports::moving::Mode;
 
-use super::{Knows, Move, Stand, Step, Weakness, World, other};
+use super::{KEYS, Knows, Move, Stand, Step, Weakness, World, other};
 
 /// What a coordinator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,7 +68,8 @@ impl Move {
         for coordinator in 0..self.size.coordinators {
             match world.coordinators[coordinator] {
                 Coordinator::Idle if ready => {
-                    steps.extend([0, 1].map(|from| Step::Ask { coordinator, from }));
+                    let clean = |from: &usize| world.sides[*from].quarantine == [false; KEYS];
+                    steps.extend((0..2).filter(clean).map(|from| Step::Ask { coordinator, from }));
                 }
                 Coordinator::Idle => {}
                 Coordinator::Runs { found, second, .. } => {
@@ -155,10 +156,10 @@ impl Move {
     fn wait(&self, world: &mut World, coordinator: usize, act: Act) -> bool {
         let readers = &world.writers[..self.size.instances];
         let sides = &world.sides;
-        let Coordinator::Runs { from, found, first: Some(seen), .. } = &mut world.coordinators[coordinator]
-        else {
+        let Coordinator::Runs { from, found, first, second } = &mut world.coordinators[coordinator] else {
             return false;
         };
+        let Some(seen) = first else { return false };
         match act {
             Act::AwaitReaders => {
                 let knows = |turn| turn >= seen.turn;
@@ -176,9 +177,19 @@ impl Move {
                 found.drained = sides[*from].journal.iter().all(|entries| *entries == 0);
                 found.drained
             }
-            // The comparison is a second line of defence: nothing here relies on what it finds.
+            // The comparison is a second line of defence: nothing here relies on what it finds. But what resisted is not in
+            // the journal any more, so an empty journal says nothing of it.
             Act::Verify => {
-                found.verified = true;
+                let clean = sides[*from].quarantine == [false; KEYS];
+                found.verified = clean || self.rules.lacks(Weakness::IgnoresTheQuarantine);
+                found.give_up |= !found.verified;
+                true
+            }
+            Act::Refuse => {
+                // Two standings of two moments need not fit together.
+                let was_one_moment = sides[*from].stand == *seen;
+                world.was_refused |= was_one_moment || self.rules.lacks(Weakness::BelievesTwoMoments);
+                (*first, *second) = (None, None);
                 true
             }
             _ => self.kill(world, coordinator),

@@ -15,6 +15,9 @@ pub enum Copier {
 
 impl Move {
     pub(super) fn copies(&self, world: &World, steps: &mut Vec<Step>) {
+        if !world.sides[OLD].is_installed {
+            return;
+        }
         for copier in 0..self.size.copiers {
             match world.copiers[copier] {
                 Copier::Idle => {

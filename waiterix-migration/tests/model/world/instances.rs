@@ -13,8 +13,8 @@ pub enum Doing {
     Nothing,
     /// A transaction has a snapshot of a side, and has not met a guard yet.
     Begun { side: usize, stand: Stand },
-    /// A write has been admitted and is not committed.
-    Writing { side: usize, key: usize, delete: bool },
+    /// A write has been admitted and is not committed; `is_seen` where there was a trigger that saw it.
+    Writing { side: usize, key: usize, delete: bool, is_seen: bool },
     /// A write is committed, and the journal lacks it.
     Noting { side: usize, key: usize },
     /// Keys are made equal.
@@ -143,20 +143,21 @@ impl Move {
             || self.rules.lacks(Weakness::ChecksBeforeItWrites);
         // Locking the row of a standing that is newer than the snapshot fails, and the transaction with it.
         let is_admitted = (believes || seen == now) && self.rules.admits(seen.real(), Writer::Anyone);
+        let is_seen = world.sides[side].is_installed;
         world.writers[writer].doing =
-            if is_admitted { Doing::Writing { side, key, delete } } else { Doing::Nothing };
+            if is_admitted { Doing::Writing { side, key, delete, is_seen } } else { Doing::Nothing };
         true
     }
 
     pub(super) fn commit(&self, world: &mut World, writer: usize) -> bool {
-        let Doing::Writing { side, key, delete } = world.writers[writer].doing else { return false };
+        let Doing::Writing { side, key, delete, is_seen } = world.writers[writer].doing else { return false };
         world.commits += 1;
         let cell = Cell { commit: world.commits, there: !delete };
         world.sides[side].rows[key] = cell;
         world.truth[key] = cell;
         let is_late = self.rules.lacks(Weakness::NotesAfterTheCommit);
         world.writers[writer].doing = if is_late { Doing::Noting { side, key } } else { Doing::Nothing };
-        if !is_late && self.rules.is_noted(Writer::Anyone) {
+        if is_seen && !is_late && self.rules.is_noted(Writer::Anyone) {
             world.note(side, key);
         }
         true

@@ -8,6 +8,7 @@
 
 mod convergers;
 mod coordinators;
+mod chores;
 mod copiers;
 mod instances;
 mod properties;
@@ -63,6 +64,12 @@ pub struct Size {
     pub failures: bool,
     /// Whether every key is in the journal when it all begins.
     pub dirty: bool,
+    /// Whether triggers are not there yet when it all begins.
+    pub starts: bool,
+    /// Whether keys resist being made equal, and go into quarantine.
+    pub resists: bool,
+    /// Whether somebody notes keys that are not dirty, to have them compared or made equal again.
+    pub marks: bool,
     /// How many writes are committed at most.
     pub writes: u8,
     /// How often the standing of a side changes at most.
@@ -83,6 +90,9 @@ impl Size {
         readers: false,
         failures: true,
         dirty: false,
+        starts: false,
+        resists: false,
+        marks: false,
         writes: 2,
         turns: 6,
     };
@@ -126,6 +136,8 @@ pub struct World {
     pub copiers: [Copier; COPIERS],
     /// Coordinators, sorted.
     pub coordinators: [Coordinator; COORDINATORS],
+    /// A coordinator found standings that are none of the protocol.
+    pub was_refused: bool,
     /// A side took an older row in place of a newer state: a deleted key came back, or a write was undone.
     pub went_back: bool,
 }
@@ -139,6 +151,7 @@ impl World {
             sides[NEW].rows = sides[OLD].rows;
             sides[NEW].copied = [true; KEYS];
         }
+        sides[OLD].is_installed = !size.starts;
         if size.dirty {
             sides[OLD].journal[..size.keys].fill(1);
         }
@@ -150,6 +163,7 @@ impl World {
             relays: [None; RELAYS],
             copiers: [Copier::Idle; COPIERS],
             coordinators: [Coordinator::Idle; COORDINATORS],
+            was_refused: false,
             went_back: false,
         }
     }
@@ -199,6 +213,7 @@ impl Model for Move {
         self.writes(world, steps);
         self.convergences(world, steps);
         self.copies(world, steps);
+        self.chores(world, steps);
         self.changes(world, steps);
         self.looks(world, steps);
         steps.retain(|step| self.size.failures || !step.is_failure());

@@ -1,7 +1,6 @@
 //! What must be true at every moment, and what must be possible.
 
 use stateright::Property;
-use waiterix_migration::protocol::cutover::{Act, Findings, View, next};
 use waiterix_migration::protocol::guard::{Writer, admits};
 use waiterix_ports::moving::Mode;
 
@@ -17,11 +16,12 @@ pub(super) fn all() -> Vec<Property<Move>> {
             !is_quiet(game, world)
                 || (0..KEYS).all(|key| world.sides[OLD].rows[key].equals(world.sides[NEW].rows[key]))
         }),
-        Property::always("what differs is in the journal", |game: &Move, world: &World| {
+        Property::always("what differs is in the journal or in quarantine", |game: &Move, world: &World| {
             let head = world.head();
             (0..game.size.keys).all(|key| {
                 let differs = !world.sides[head].rows[key].equals(world.sides[other(head)].rows[key]);
-                !differs || !world.sides[NEW].copied[key] || world.sides[head].journal[key] != 0
+                let is_known = world.sides[head].journal[key] != 0 || world.sides[head].quarantine[key];
+                !differs || !world.sides[NEW].copied[key] || is_known
             })
         }),
         Property::always("nothing is there that was never committed", |_, world: &World| {
@@ -41,14 +41,7 @@ pub(super) fn all() -> Vec<Property<Move>> {
                 _ => true,
             })
         }),
-        Property::always("there is a way on from every pair of standings", |_, world: &World| {
-            let way = |from: usize| {
-                let view = View { from: world.sides[from].stand.real(), to: world.sides[other(from)].stand.real() };
-                next(view, Findings::default()) != Act::Refuse
-            };
-            // Asked for the lead of a side that is about to give it away, or has not got it, there may be nothing to do.
-            way(world.head()) || way(other(world.head()))
-        }),
+        Property::always("no coordinator is refused", |_, world: &World| !world.was_refused),
         Property::sometimes("the new side leads and has a write of its own", |game: &Move, world: &World| {
             game.size.coordinators == 0
                 || game.size.writes == 0
@@ -71,6 +64,7 @@ fn leads(world: &World, side: usize) -> bool {
 fn is_quiet(game: &Move, world: &World) -> bool {
     world.is_copied(&game.size)
         && world.sides[world.head()].journal == [0; KEYS]
+        && world.sides[world.head()].quarantine == [false; KEYS]
         && world.everybody_who_converges().next().is_none()
         && world.writers.iter().all(|writer| writer.doing == Doing::Nothing)
 }

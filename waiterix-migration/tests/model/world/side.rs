@@ -60,6 +60,10 @@ pub struct Side {
     pub rows: [Cell; KEYS],
     /// The entries of the journal of each key, a bit for each.
     pub journal: [u8; KEYS],
+    /// The keys that resisted.
+    pub quarantine: [bool; KEYS],
+    /// Whether its triggers are there.
+    pub is_installed: bool,
     /// Which keys are noted as copied.
     pub copied: [bool; KEYS],
 }
@@ -71,6 +75,8 @@ impl Side {
             stand: Stand { epoch: 1, mode, turn: 1 },
             rows: [Cell::default(); KEYS],
             journal: [0; KEYS],
+            quarantine: [false; KEYS],
+            is_installed: true,
             copied: [false; KEYS],
         }
     }

@@ -27,6 +27,14 @@ pub enum Step {
     CopyIn { copier: usize },
     /// A copier dies.
     DropCopy { copier: usize },
+    /// The triggers of a side are made.
+    Install { side: usize },
+    /// A key is noted that nobody wrote.
+    Mark { side: usize, key: usize },
+    /// Rows are in the way of what somebody wants to make, for the last time: the keys go into quarantine.
+    Resist { who: Crew },
+    /// What is in quarantine is noted again.
+    Release { side: usize },
     /// Somebody asks a coordinator to take the lead away from a side.
     Ask { coordinator: usize, from: usize },
     /// It reads a standing: first of the side that gives the lead away, then of the other one.
@@ -77,6 +85,10 @@ impl Move {
             Step::CopyOut { copier, key } => self.copy_out(world, copier, key),
             Step::CopyIn { copier } => self.copy_in(world, copier),
             Step::DropCopy { copier } => self.drop_copy(world, copier),
+            Step::Install { side } => self.install(world, side),
+            Step::Mark { side, key } => self.mark(world, side, key),
+            Step::Resist { who } => self.resist(world, who),
+            Step::Release { side } => self.release(world, side),
             Step::Ask { coordinator, from } => self.ask(world, coordinator, from),
             Step::Look { coordinator } => self.look(world, coordinator),
             Step::Act { coordinator } => self.act(world, coordinator, true),

@@ -46,6 +46,12 @@ pub enum Weakness {
     IgnoresTheTurn,
     /// What was found out in one fence is believed in the next.
     BelievesOldFindings,
+    /// What resists is looked for before the fence, and not after it.
+    IgnoresTheQuarantine,
+    /// The triggers are made while transactions write.
+    StartsWhileOthersWrite,
+    /// What does not fit together is reported, although it was seen at two moments.
+    BelievesTwoMoments,
     /// A coordinator turns back what is decided.
     AbortsWhatIsDecided,
     /// A side takes the lead before the other one has given it away.
