@@ -127,7 +127,7 @@ fn the_journal_is_seen_empty_after_the_fence() {
     refuted(Weakness::DrainsBeforeTheFence, SMALL, LOST);
 }
 
-const RIVALS: Size = Size { coordinators: 2, relays: 0, writes: 1, turns: 7, ..SMALL };
+const RIVALS: Size = Size { turns: 7, failures: false, ..Size::RIVALS };
 
 #[test]
 fn a_decision_is_of_one_turn() {

@@ -56,6 +56,51 @@ impl World {
         instances.chain(self.relays.iter().flatten())
     }
 
+    fn each_who_converges(&mut self) -> impl Iterator<Item = &mut Convergence> {
+        let instances = self.writers.iter_mut().filter_map(|writer| match &mut writer.doing {
+            Doing::Converging(convergence) => Some(convergence),
+            _ => None,
+        });
+        instances.chain(self.relays.iter_mut().flatten())
+    }
+
+    /// Entries of a key that are claimed by the same ones, or by nobody, are as good as one; claims of entries that are gone are
+    /// worth nothing; and names do not matter. So a name is never one that somebody claims who means another entry.
+    pub(super) fn with_few_entries(mut self) -> Self {
+        for side in 0..2 {
+            for key in 0..KEYS {
+                let journal = self.sides[side].journal[key];
+                let mut claimants = [0_u8; 8];
+                for (place, convergence) in self.everybody_who_converges().enumerate() {
+                    if convergence.source == side {
+                        for (entry, claimants) in claimants.iter_mut().enumerate() {
+                            *claimants |= (convergence.claimed[key] >> entry & 1) << place;
+                        }
+                    }
+                }
+                let mut kept = 0_u8;
+                let mut sorts = [0_u8; 8];
+                for (entry, claimants) in claimants.into_iter().enumerate() {
+                    let is_known = sorts[..usize::from(kept)].contains(&claimants);
+                    if journal >> entry & 1 == 1 && !is_known {
+                        sorts[usize::from(kept)] = claimants;
+                        kept += 1;
+                    }
+                }
+                let sorts = &mut sorts[..usize::from(kept)];
+                sorts.sort_unstable();
+                self.sides[side].journal[key] = ((1_u16 << kept) - 1) as u8;
+                for (place, convergence) in self.each_who_converges().enumerate() {
+                    if convergence.source == side {
+                        let claims = sorts.iter().enumerate().filter(|(_, sort)| **sort >> place & 1 == 1);
+                        convergence.claimed[key] = claims.fold(0, |claimed, (entry, _)| claimed | 1 << entry);
+                    }
+                }
+            }
+        }
+        self
+    }
+
     fn convergence(&self, who: Crew) -> Option<Convergence> {
         match who {
             Crew::Relay(relay) => self.relays[relay],

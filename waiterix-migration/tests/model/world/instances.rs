@@ -58,14 +58,10 @@ impl World {
         self.writers.iter().any(|writer| locks(writer.doing))
     }
 
-    /// Notes a key in the journal of a side. Entries that somebody has claimed are not named again.
+    /// Notes a key in the journal of a side.
     pub(super) fn note(&mut self, side: usize, key: usize) {
-        let claimed = self
-            .everybody_who_converges()
-            .filter(|convergence| convergence.source == side)
-            .fold(0, |claimed, convergence| claimed | convergence.claimed[key]);
-        let taken = self.sides[side].journal[key] | claimed;
-        self.sides[side].journal[key] |= 1 << taken.trailing_ones();
+        let journal = &mut self.sides[side].journal[key];
+        *journal |= 1 << journal.trailing_ones();
     }
 }
 

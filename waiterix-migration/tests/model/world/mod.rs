@@ -13,6 +13,7 @@ mod copiers;
 mod instances;
 mod properties;
 mod side;
+mod size;
 mod step;
 mod weakness;
 
@@ -21,6 +22,7 @@ pub use coordinators::Coordinator;
 pub use copiers::Copier;
 pub use instances::{Doing, Instance, Knows};
 pub use side::{Cell, NEW, OLD, Side, Stand, UNCOMMITTED, other};
+pub use size::Size;
 pub use step::Step;
 pub use weakness::{Rules, Weakness};
 
@@ -38,65 +40,6 @@ pub const RELAYS: usize = 2;
 pub const COPIERS: usize = 2;
 /// How many coordinators there can be.
 pub const COORDINATORS: usize = 2;
-
-/// How much of everything there is.
-#[derive(Debug, Clone, Copy)]
-pub struct Size {
-    /// Keys.
-    pub keys: usize,
-    /// Processes that serve guests: each writes to whichever side it believes in, and makes keys equal.
-    pub instances: usize,
-    /// Whether the old application writes too.
-    pub foreign: bool,
-    /// Whether the old application's transactions are repeatable read.
-    pub repeatable: bool,
-    /// Whether instances also make keys equal, beside the relays.
-    pub inline: bool,
-    /// Processes that make equal whatever is dirty.
-    pub relays: usize,
-    /// Processes that copy. With none, everything has been copied already.
-    pub copiers: usize,
-    /// Processes that change the leader.
-    pub coordinators: usize,
-    /// Whether instances also read through what they remember of the leader.
-    pub readers: bool,
-    /// Whether anybody dies, gives up, or hears no answer.
-    pub failures: bool,
-    /// Whether every key is in the journal when it all begins.
-    pub dirty: bool,
-    /// Whether triggers are not there yet when it all begins.
-    pub starts: bool,
-    /// Whether keys resist being made equal, and go into quarantine.
-    pub resists: bool,
-    /// Whether somebody notes keys that are not dirty, to have them compared or made equal again.
-    pub marks: bool,
-    /// How many writes are committed at most.
-    pub writes: u8,
-    /// How often the standing of a side changes at most.
-    pub turns: u8,
-}
-
-impl Size {
-    /// A world of one key and one of everything but copiers, big enough for a cutover and the way back.
-    pub const SMALL: Self = Self {
-        keys: 1,
-        instances: 1,
-        foreign: false,
-        repeatable: false,
-        inline: false,
-        relays: 1,
-        copiers: 0,
-        coordinators: 1,
-        readers: false,
-        failures: true,
-        dirty: false,
-        starts: false,
-        resists: false,
-        marks: false,
-        writes: 2,
-        turns: 6,
-    };
-}
 
 /// A world, and what is taken away from the protocol in it.
 #[derive(Debug, Clone, Copy)]
@@ -227,7 +170,7 @@ impl Model for Move {
         if !self.rules.lacks(Weakness::BelievesOldFindings) {
             next = next.without_old_findings();
         }
-        Some(next.sorted(&self.size)).filter(|next| next != world)
+        Some(next.with_few_entries().sorted(&self.size)).filter(|next| next != world)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
