@@ -22,6 +22,7 @@ mod mail;
 mod notifier;
 mod phase;
 pub mod protocol;
+pub mod rows;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -40,6 +40,17 @@ impl MemorySide {
         let _moment = self.inner.moment.read().await;
         self.inner.rows.range(table, range).await
     }
+
+    async fn ranges_of(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>> {
+        let all = self.range_of(table, &KeyRange::default()).await?;
+        let size = usize::try_from(rows.max(1)).unwrap_or(usize::MAX);
+        let (mut ranges, mut after) = (Vec::new(), None);
+        for (id, _) in all.iter().skip(size - 1).step_by(size) {
+            ranges.push(KeyRange { after: after.replace(id.clone()), up_to: Some(id.clone()) });
+        }
+        ranges.push(KeyRange { after, up_to: None });
+        Ok(ranges)
+    }
 }
 
 #[async_trait]
@@ -202,17 +213,18 @@ impl RowSide for MemorySide {
     }
 
     async fn ranges(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>> {
-        let ranges = async {
-            let all = self.range_of(table, &KeyRange::default()).await?;
-            let size = usize::try_from(rows.max(1)).unwrap_or(usize::MAX);
-            let (mut ranges, mut after) = (Vec::new(), None);
-            for (id, _) in all.iter().skip(size - 1).step_by(size) {
-                ranges.push(KeyRange { after: after.replace(id.clone()), up_to: Some(id.clone()) });
+        self.call("ranges", self.ranges_of(table, rows)).await
+    }
+
+    async fn cut(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>> {
+        let cut = async {
+            if let Some(ranges) = self.inner.state().cuts.get(table) {
+                return Ok(ranges.clone());
             }
-            ranges.push(KeyRange { after, up_to: None });
-            Ok(ranges)
+            let ranges = self.ranges_of(table, rows).await?;
+            Ok(self.inner.state().cuts.entry(table.to_owned()).or_insert(ranges).clone())
         };
-        self.call("ranges", ranges).await
+        self.call("cut", cut).await
     }
 
     async fn copy_out(&self, table: &str, range: &KeyRange) -> Result<Parcel> {

@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) journal: BTreeMap<u64, Noted>,
     pub(super) claimed: BTreeSet<u64>,
     pub(super) last_entry: u64,
+    pub(super) cuts: BTreeMap<String, Vec<KeyRange>>,
     pub(super) ranges: Vec<(String, KeyRange)>,
     pub(super) quarantine: BTreeMap<MovingKey, String>,
     pub(super) instances: BTreeMap<String, Heard>,
