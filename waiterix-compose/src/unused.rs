@@ -36,6 +36,11 @@ impl Family for Unused {
         Ok(Arc::new(Self))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> std::result::Result<waiterix_postgres::connect::Database, String> {
+        Err("no database is configured, because this function does not use one".to_owned())
+    }
+
     async fn blobs(&mut self) -> std::result::Result<Arc<dyn BlobStore>, String> {
         Ok(Arc::new(Self))
     }
