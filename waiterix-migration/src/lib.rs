@@ -21,6 +21,7 @@ mod journal;
 mod mail;
 mod notifier;
 mod phase;
+pub mod protocol;
 mod session;
 
 pub use blob::{BlobKey, DualBlobStore};

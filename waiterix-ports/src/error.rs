@@ -75,6 +75,9 @@ pub enum Violation {
     Unique(UniqueRule),
     /// A foreign key names a row that is not there.
     ForeignKey,
+    /// The database takes part in a move and does not take this write in its present [standing](crate::moving::Standing):
+    /// look who leads now, and write there. Nothing was done.
+    NotLeading,
 }
 
 /// A failed port operation. Its text is for logs and operators; it holds no personal data and no secrets.
@@ -165,6 +168,9 @@ impl fmt::Display for Error {
             }
             Some(Violation::Unique(rule)) => write!(f, " (unique rule {rule:?})")?,
             Some(Violation::ForeignKey) => f.write_str(" (a row it refers to is not there)")?,
+            Some(Violation::NotLeading) => {
+                f.write_str(" (the database is being moved and another one takes writes now)")?;
+            }
             None => {}
         }
         for (name, value) in &self.context {

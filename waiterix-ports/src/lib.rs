@@ -17,6 +17,7 @@ pub mod clock;
 pub mod error;
 pub mod intake;
 pub mod mailer;
+pub mod moving;
 pub mod notifier;
 pub mod session;
 pub mod signed_url;

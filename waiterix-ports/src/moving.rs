@@ -1,0 +1,416 @@
+//! What a live move of rows needs of each of its two databases.
+//!
+//! A *side* is a database that takes part in a move. It keeps, beside the rows, a [`Standing`], which it enforces against
+//! every writer there is, and a journal of dirty keys, which it fills in the transaction of every write. Who decides what is
+//! moved when is `waiterix-migration`; it names no adapter and speaks to both sides through [`RowSide`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{KeyRange, Result};
+
+/// What a side lets happen to its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mode {
+    /// It leads: anyone writes, and every write is noted in the journal.
+    Open,
+    /// It leads still, and is about to be fenced: whoever remembers that it leads must look again before each read.
+    Announced,
+    /// Nobody writes, and it is not decided yet who will lead.
+    Fenced,
+    /// Nobody writes: the other side leads, or is about to.
+    Decided,
+    /// The other side leads; only those who make rows equal to its rows write here.
+    Mirror,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 5] = [Self::Open, Self::Announced, Self::Fenced, Self::Decided, Self::Mirror];
+
+    /// The mode as a stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Announced => "announced",
+            Self::Fenced => "fenced",
+            Self::Decided => "decided",
+            Self::Mirror => "mirror",
+        }
+    }
+
+    /// The mode with a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == name)
+    }
+}
+
+/// What a side enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Standing {
+    /// Counts changes of the leader. It rises by one when a side becomes the leader, and when the other one follows it.
+    pub epoch: u64,
+    /// What is let happen.
+    pub mode: Mode,
+    /// Counts changes of this standing, so that no two are the same: whoever decides by what was seen in one is refused in
+    /// the next, although mode and epoch may be the same again.
+    pub turn: u64,
+}
+
+/// A row of a table, by its primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MovingKey {
+    /// The table, without its schema.
+    pub table: Arc<str>,
+    /// The key; of tables that have one of a single text column.
+    pub id: String,
+}
+
+/// An entry of the journal: a key that may differ on the other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Names the entry. A key that is written again has another entry. Numbers may become visible out of order.
+    pub id: u64,
+    /// The dirty key.
+    pub key: MovingKey,
+}
+
+/// How much there is to be made up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Entries of the journal.
+    pub entries: u64,
+    /// How old the oldest one is, by the clock of the side itself.
+    pub age: Duration,
+}
+
+/// A row as its side writes it down: every column by its name, as a JSON object whose texts and numbers lose nothing.
+/// It has personal data, so it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image(pub String);
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({} bytes)", self.0.len())
+    }
+}
+
+/// What a key should be on the side that follows: the row of the leader, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The key.
+    pub key: MovingKey,
+    /// Its row; `None` where there is none.
+    pub image: Option<Image>,
+}
+
+/// A table that is moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovingTable {
+    /// Its name, without its schema.
+    pub name: Arc<str>,
+    /// The column of its primary key.
+    pub key: String,
+    /// All columns with their types as the server writes them, sorted by name.
+    pub columns: Vec<(String, String)>,
+    /// How many rows there are, as the server estimates.
+    pub rows: u64,
+    /// How many bytes it takes, with what belongs to it.
+    pub bytes: u64,
+}
+
+/// What is known about a side before anything is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Says which database it is, so that the two of a move can be told apart however they are reached.
+    pub identity: String,
+    /// The server's version as it writes it.
+    pub version: String,
+    /// How far its clock is ahead of this machine's; negative when it is behind.
+    pub clock_ahead_ms: i64,
+    /// The tables that move, parents before children.
+    pub tables: Vec<MovingTable>,
+    /// Everything that keeps it from taking part, as texts for people that say what to do. Empty when it can.
+    pub faults: Vec<String>,
+    /// What it enforces; `None` when nothing is installed.
+    pub standing: Option<Standing>,
+}
+
+/// What was counted of a range of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Leaf {
+    /// How many rows.
+    pub rows: u64,
+    /// A combined hash of all rows: of their keys and all their columns.
+    pub hash: u64,
+    /// A second one, combined in another way.
+    pub sum: u64,
+}
+
+/// How rows are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hashing {
+    /// By the server's own hash of records: the fastest. Values that SQL holds for equal hash alike (1.0 and 1.00).
+    Record,
+    /// Of the text of each value, with its length: slower, another family of hashes, and exact to the letter.
+    Text,
+}
+
+/// The rows of a range, in a form that only sides of the same kind understand.
+#[derive(Clone, Default)]
+pub struct Parcel {
+    /// What is in it.
+    pub leaf: Leaf,
+    /// The columns, in the order in which they are written.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub data: crate::Bytes,
+}
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parcel")
+            .field("leaf", &self.leaf)
+            .field("bytes", &self.data.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key and the hash of its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowHash {
+    /// The key.
+    pub id: String,
+    /// The hash.
+    pub hash: u64,
+}
+
+/// A key that could not be made equal on the side that follows. It stays away from the journal, so that it holds up nobody, and
+/// nobody takes the lead as long as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The key.
+    pub key: MovingKey,
+    /// What stood in the way, without values of the row.
+    pub reason: String,
+}
+
+/// A process that serves and remembers who leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Names the process.
+    pub id: String,
+    /// The turn it last saw on the old side; 0 before its first look.
+    pub old_turn: u64,
+    /// The turn it last saw on the new side; 0 before its first look.
+    pub new_turn: u64,
+    /// How long ago it said so, by the clock of the side.
+    pub silent_for: Duration,
+}
+
+/// What a key is claimed by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claiming {
+    /// The oldest entries that nobody else has claimed, at most so many.
+    Oldest(u32),
+    /// All entries of these keys that nobody else has claimed.
+    Keys(Vec<MovingKey>),
+}
+
+/// Entries of the journal that are being worked on. Dropped, it lets go of them unchanged.
+#[async_trait]
+pub trait Claim: fmt::Debug + Send {
+    /// The entries. Only those that had been committed when they were claimed.
+    fn entries(&self) -> &[JournalEntry];
+
+    /// Reads rows as they are committed *now*, all in one snapshot, which is taken after this call begins. A key without
+    /// a row is answered without an image; the order is that of the keys.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn images(&mut self, keys: &[MovingKey]) -> Result<Vec<Wanted>>;
+
+    /// Forgets the claimed entries of these keys, exactly those and no younger ones, and lets go of the others unchanged.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`: then they may be there still, which is harmless.
+    async fn forget(self: Box<Self>, made: &[MovingKey]) -> Result<()>;
+}
+
+/// Keys of a side that follows, locked against everybody else who would make them equal. Dropped, it lets go of them
+/// and has changed nothing.
+#[async_trait]
+pub trait Hold: fmt::Debug + Send {
+    /// Makes the rows as they are wanted, all or nothing: what must go first, then parents before children. Rows that are
+    /// equal already are not written.
+    ///
+    /// # Errors
+    /// `Conflict` with `Violation::Unique`, `Violation::ForeignKey` or none where other rows stand in the way;
+    /// `Unavailable` with `Violation::NotLeading` when the side does not follow in that epoch; `Unavailable`, `Timeout`.
+    async fn make(self: Box<Self>, wanted: &[Wanted]) -> Result<()>;
+}
+
+/// One of the two databases of a move.
+#[async_trait]
+pub trait RowSide: fmt::Debug + Send + Sync + 'static {
+    /// Looks at the database without changing it.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`, `Denied`.
+    async fn survey(&self) -> Result<Survey>;
+
+    /// Adds what a move needs, and the first standing if there is none; doing it again changes nothing.
+    ///
+    /// # Errors
+    /// `Denied` without the privileges; `Unsupported`; `Unavailable`, `Timeout`.
+    async fn install(&self, first: Standing) -> Result<()>;
+
+    /// Takes away everything that was added. Anyone may write afterwards.
+    ///
+    /// # Errors
+    /// As [`RowSide::install`].
+    async fn uninstall(&self) -> Result<()>;
+
+    /// What the side enforces; `None` when nothing is installed.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn standing(&self) -> Result<Option<Standing>>;
+
+    /// Replaces a standing by another of the next turn, if it is still the one that was seen; answers whether it was. It
+    /// waits for all writes that are under way, at most for this long, and keeps new ones waiting meanwhile. A repeat after
+    /// an unknown outcome finds the standing it made and answers `true`.
+    ///
+    /// # Errors
+    /// `Timeout` when writes did not end: then nothing has changed; `Unavailable`.
+    async fn shift(&self, seen: Standing, mode: Mode, epoch: u64, patience: Duration) -> Result<bool>;
+
+    /// Claims entries of the journal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn claim(&self, what: &Claiming) -> Result<Box<dyn Claim>>;
+
+    /// How much is in the journal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn backlog(&self) -> Result<Backlog>;
+
+    /// Notes keys in the journal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn mark(&self, keys: &[MovingKey]) -> Result<()>;
+
+    /// Which of these keys have entries in the journal, claimed by somebody or not.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn dirty(&self, keys: &[MovingKey]) -> Result<Vec<MovingKey>>;
+
+    /// Puts keys into quarantine; one that is there already has the new reason. The quarantine is beside the journal: on the side
+    /// that leads.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantine(&self, keys: &[Quarantined]) -> Result<()>;
+
+    /// The keys in quarantine, in order, at most so many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>>;
+
+    /// Notes all keys of the quarantine in the journal and empties it, in one transaction; answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn release(&self) -> Result<u64>;
+
+    /// Notes what an instance has seen, and forgets those that have been silent for more than a day.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()>;
+
+    /// The instances that reported here.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn instances(&self) -> Result<Vec<Instance>>;
+
+    /// Begins to make keys equal to those of the leader of an epoch, and waits until nobody else does.
+    ///
+    /// # Errors
+    /// `Unavailable` with `Violation::NotLeading` when the side does not follow in that epoch; `Unavailable`, `Timeout`.
+    async fn hold(&self, epoch: u64, keys: &[MovingKey]) -> Result<Box<dyn Hold>>;
+
+    /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn ranges(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>>;
+
+    /// Reads a range in one snapshot.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn copy_out(&self, table: &str, range: &KeyRange) -> Result<Parcel>;
+
+    /// Writes a range, compares what is there with what should be, and notes the range as copied, in one transaction. A
+    /// range that is noted already is left alone.
+    ///
+    /// # Errors
+    /// `Corrupt` when what is there is not what was sent; `Unavailable` with `Violation::NotLeading`; `Unavailable`,
+    /// `Timeout`.
+    async fn copy_in(&self, epoch: u64, table: &str, range: &KeyRange, parcel: Parcel) -> Result<()>;
+
+    /// The ranges of a table that are noted as copied.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn copied(&self, table: &str) -> Result<Vec<KeyRange>>;
+
+    /// Takes away what would make the copy slow and can be made again: indexes and foreign keys. They are written down
+    /// first, so that a crash loses none.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`, `Timeout`.
+    async fn before_copy(&self) -> Result<()>;
+
+    /// Makes indexes and foreign keys again, and has the server check all rows; doing it again changes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when rows break one; `Denied`, `Unavailable`, `Timeout`.
+    async fn after_copy(&self) -> Result<()>;
+
+    /// Counts and hashes ranges of a table, in one pass.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>>;
+
+    /// The keys of a range with the hashes of their rows, in key order.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>>;
+
+    /// Rows by their keys, as they are committed now, in one snapshot.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>>;
+
+    /// How many milliseconds behind the server is with its own work (standby lag, or how long a trivial statement takes).
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn pressure(&self) -> Result<Duration>;
+}
