@@ -158,7 +158,9 @@ async fn the_doctor_finds_everything_in_order_and_names_what_is_not() {
     };
     assert_eq!(examine(&set("AWS_S3_BUCKET", "a-bucket-that-is-not-there")).0, ["objects"]);
     assert_eq!(examine(&set("WEBSOCKET_CONNECTIONS_TABLE", "no-such-table")).0, ["realtime"]);
-    let wrong = variables[0].1.replace(":waiterix@", ":hunter2hunter2@");
+    let (_, url) = variables.iter().find(|(name, _)| *name == "DATABASE_URL").unwrap();
+    let wrong = url.replace(":waiterix@", ":hunter2hunter2@");
+    assert_ne!(&wrong, url);
     let (bad, output) = examine(&set("DATABASE_URL", &wrong));
     assert_eq!(bad, ["database"]);
     assert!(!output.contains("hunter2"), "{output}");
