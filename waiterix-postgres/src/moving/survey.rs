@@ -112,9 +112,10 @@ async fn look(work: &mut Work, clock: &dyn Clock, pooled: bool) -> Result<Survey
     } else {
         0
     };
-    let others = report.refusals().filter(|deviation| {
-        !matches!(deviation, Deviation::MissingTable { .. } | Deviation::MissingColumn { .. })
-            && !(aside > 0 && matches!(deviation, Deviation::WrongKey { .. }))
+    let others = report.refusals().filter(|deviation| match deviation {
+        Deviation::MissingTable { .. } | Deviation::MissingColumn { .. } => false,
+        Deviation::WrongKey { .. } => aside == 0,
+        _ => true,
     });
     faults.extend(others.map(ToString::to_string));
     let moving = moving_names();

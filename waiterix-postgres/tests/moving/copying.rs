@@ -114,7 +114,7 @@ fn what_is_written_while_it_is_copied_ends_as_it_was_written_last() {
             .await;
         assert_eq!(
             too_early.unwrap_err().kind(),
-            ErrorKind::Unsupported,
+            ErrorKind::Unavailable,
             "without its key nothing is made equal"
         );
         follower.side.after_copy().await.unwrap();
