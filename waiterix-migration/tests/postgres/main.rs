@@ -135,7 +135,7 @@ fn what_is_wrong_is_named_by_its_columns_and_repaired() {
         let image =
             pair.old_side.images(std::slice::from_ref(&wrong)).await.unwrap().remove(0).image.unwrap();
         let mut row: serde_json::Value = serde_json::from_str(&image.0).unwrap();
-        row["customer_notes"] = serde_json::Value::String("Secret note".to_owned());
+        row["allergies"] = serde_json::Value::String("Secret note".to_owned());
         let missing = key("b", Table::Ratings);
         for wanted in [
             Wanted { key: wrong.clone(), image: Some(Image(row.to_string())) },
@@ -149,7 +149,7 @@ fn what_is_wrong_is_named_by_its_columns_and_repaired() {
             let report = verifier.verify().await.unwrap();
             let found: Vec<_> =
                 report.differences().map(|found| (found.key.clone(), found.found.clone())).collect();
-            let columns = Found::Differs { columns: vec!["customer_notes".to_owned()] };
+            let columns = Found::Differs { columns: vec!["allergies".to_owned()] };
             assert_eq!(found, [(wrong.clone(), columns), (missing.clone(), Found::Missing)]);
             assert!(!format!("{report:?}").contains("Secret"));
             if hashing == Hashing::Text {

@@ -56,10 +56,11 @@ const TABLES: &str = "\
         (tab, md5(coalesce('=' || encode(after, 'hex'), '')), md5(coalesce('=' || encode(up_to, 'hex'), '')));
     CREATE TABLE IF NOT EXISTS waiterix_migration.put_aside (
         place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        tab text NOT NULL, name text NOT NULL UNIQUE,
+        tab text NOT NULL, name text NOT NULL,
         kind text NOT NULL CHECK (kind IN ('key', 'unique', 'index', 'reference')),
         definition text NOT NULL,
-        is_made boolean NOT NULL DEFAULT false
+        is_made boolean NOT NULL DEFAULT false,
+        UNIQUE (tab, name)
     )";
 
 /// Whether a writer is admitted; see `waiterix_migration::protocol::guard`. `answer` is what the function ends with.
