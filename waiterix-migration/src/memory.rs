@@ -7,8 +7,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use waiterix_domain::Timestamp;
 use waiterix_ports::moving::{
-    Instance, Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
-    PortStanding, Recorded, Turns,
+    Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
+    PortStanding, Recorded, Turns, Watcher,
 };
 use waiterix_ports::{Error, ErrorKind, Result};
 
@@ -82,9 +82,9 @@ impl PlanStore for MemoryPlan {
         Ok(())
     }
 
-    async fn instances(&self) -> Result<Vec<Instance>> {
+    async fn instances(&self) -> Result<Vec<Watcher>> {
         let state = self.state();
-        let of = |(id, (turns, looked)): (&String, &(Turns, Instant))| Instance {
+        let of = |(id, (turns, looked)): (&String, &(Turns, Instant))| Watcher {
             id: id.clone(),
             turns: turns.clone(),
             silent: looked.elapsed(),

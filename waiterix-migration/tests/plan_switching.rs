@@ -19,7 +19,7 @@ use waiterix_migration::plan::{
 };
 use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase};
 use waiterix_ports::moving::{
-    Instance, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns,
+    Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
 };
 use waiterix_ports::{Clock as _, Error, ErrorKind, Result, Session, SessionId, SessionStore};
 
@@ -237,7 +237,7 @@ impl PlanStore for Reached {
         self.way()?.leave(instance).await
     }
 
-    async fn instances(&self) -> Result<Vec<Instance>> {
+    async fn instances(&self) -> Result<Vec<Watcher>> {
         self.way()?.instances().await
     }
 }

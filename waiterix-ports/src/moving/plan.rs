@@ -189,7 +189,7 @@ pub type Turns = BTreeMap<String, u64>;
 
 /// A process that serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct Watcher {
     /// Its id, new at every start.
     pub id: String,
     /// What it acknowledged.
@@ -271,5 +271,5 @@ pub trait PlanStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn instances(&self) -> Result<Vec<Instance>>;
+    async fn instances(&self) -> Result<Vec<Watcher>>;
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use waiterix_ports::moving::{
-    Instance, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
-    Stage, Turns,
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
+    Turns, Watcher,
 };
 use waiterix_ports::{Error, ErrorKind, Result};
 
@@ -38,6 +38,14 @@ const INSTALL: &str = "DO $do$ BEGIN \
     CREATE TABLE IF NOT EXISTS waiterix_migration.objects ( \
         key text PRIMARY KEY, size bigint NOT NULL, sha256 bytea NOT NULL, old_etag text NOT NULL, \
         new_etag text NOT NULL, at timestamptz NOT NULL); \
+    END $do$";
+/// The schema goes with its last table; what the sides of a move of rows keep there is theirs to take away.
+const UNINSTALL: &str = "DO $do$ BEGIN \
+    PERFORM pg_advisory_xact_lock(hashtext('waiterix_migration')); \
+    DROP TABLE IF EXISTS waiterix_migration.ports, waiterix_migration.instances, waiterix_migration.ledger, \
+        waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents; \
+    BEGIN DROP SCHEMA IF EXISTS waiterix_migration RESTRICT; \
+    EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END; \
     END $do$";
 const PLAN: &str = "SELECT port, leader, mirroring, stage, share, turn FROM waiterix_migration.ports";
 const SHIFT: &str = "WITH moved AS (UPDATE waiterix_migration.ports \
@@ -77,6 +85,15 @@ impl PostgresPlan {
     /// `Denied` without the privilege to make a schema; `Unavailable`, `Timeout`.
     pub async fn install(&self) -> Result<()> {
         self.write("plan.install", INSTALL, &[]).await.map(drop)
+    }
+
+    /// Takes away everything of the plan, with its ledger and the journals of [`super::PostgresJournal`]. Nothing may be served by a
+    /// plan any more; what shall be known later is read before.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`, `Timeout`.
+    pub async fn uninstall(&self) -> Result<()> {
+        self.write("plan.uninstall", UNINSTALL, &[]).await.map(drop)
     }
 
     pub(super) async fn read(
@@ -185,7 +202,7 @@ impl PlanStore for PostgresPlan {
         self.write("plan.leave", LEAVE, &[word(instance)]).await.map(drop)
     }
 
-    async fn instances(&self) -> Result<Vec<Instance>> {
+    async fn instances(&self) -> Result<Vec<Watcher>> {
         const OPERATION: &str = "plan.instances";
         let rows = self.read(OPERATION, INSTANCES, &[]).await?;
         rows.iter()
@@ -194,7 +211,7 @@ impl PlanStore for PostgresPlan {
                 let turns = turns.as_object().ok_or_else(|| corrupt(OPERATION))?;
                 let turns: Option<Turns> =
                     turns.iter().map(|(of, turn)| Some((of.clone(), turn.as_u64()?))).collect();
-                Ok(Instance {
+                Ok(Watcher {
                     id: text(row, 0, OPERATION)?.to_owned(),
                     turns: turns.ok_or_else(|| corrupt(OPERATION))?,
                     // A clock that was set back makes nobody silent.
