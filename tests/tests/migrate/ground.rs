@@ -98,6 +98,13 @@ impl Ground {
         !statement::read(&Self::database(side), SQL, &[], "test").await.unwrap().is_empty()
     }
 
+    /// Whether the server of a database has one of that name.
+    pub(crate) async fn is_database(side: &Scratch, name: &str) -> bool {
+        const SQL: &str = "SELECT 1 FROM pg_database WHERE datname = $1";
+        let arguments = [statement::Argument::Bound(Some(name))];
+        !statement::read(&Self::database(side), SQL, &arguments, "test").await.unwrap().is_empty()
+    }
+
     /// Runs a statement in a database, as somebody with psql would; answers the SQLSTATE of a refusal.
     pub(crate) async fn run(side: &Scratch, sql: &'static str) -> Result<(), String> {
         let done = statement::write(&Self::database(side), sql, &[], "test").await;

@@ -43,6 +43,7 @@ async fn urls_that_cannot_be_meant_are_refused() {
         variables
     };
     let mut wrong = ground.old.url();
+    wrong.set_username("nobody_at_all").unwrap();
     wrong.set_password(Some("wrong")).unwrap();
     let mut closed = ground.new.url();
     closed.set_port(Some(1)).unwrap();

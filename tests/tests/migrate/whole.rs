@@ -69,7 +69,7 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     let finish = std::fs::read_to_string(ground.folder.path().join("finish.json")).unwrap();
     let finish: Value = serde_json::from_str(&finish).unwrap();
     let whats: Vec<&str> = finish["ledger"].as_array().unwrap().iter().filter_map(|entry| entry["what"].as_str()).collect();
-    for what in ["start", "copied", "verify", "gates", "decide", "cutover", "rollback", "finish"] {
+    for what in ["start", "copied", "comparison", "gates", "decide", "cutover", "rollback", "finish"] {
         assert!(whats.contains(&what), "{what} in {whats:?}");
     }
 }
@@ -77,9 +77,6 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_difference_is_found_named_and_repaired() {
     let Some(ground) = Ground::prepare().await else { return };
-    let data = tempfile::tempdir().unwrap();
-    let service = ground.serve(data.path(), "aws");
-    drop(service);
     Ground::run(&ground.old, SEEDED).await.unwrap();
     ground.migrate(&["start"]).await.output();
     // Somebody who has the right to do so passes by the guard.
@@ -105,6 +102,21 @@ async fn a_pause_is_heeded_and_a_cutover_waits_for_its_end() {
     ground.migrate(&["cutover", "--yes"]).await.refused_with("paused");
     ground.migrate(&["resume"]).await.output();
     ground.migrate(&["cutover", "--yes"]).await.output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_does_all_of_it_and_leaves_nothing_behind() {
+    let Some(ground) = Ground::prepare().await else { return };
+    Ground::run(&ground.old, SEEDED).await.unwrap();
+    let report = ground.folder.path().to_str().unwrap();
+    let said = ground.migrate(&["rehearse", "--report", report]).await.output();
+    assert!(said.contains("cutover again: ") && said.contains("not proven: "), "{said}");
+    assert!(!Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await);
+    let name = said.split_whitespace().find(|word| word.starts_with("waiterix_rehearsal_")).unwrap();
+    let name = name.trim_end_matches(',');
+    assert!(name.ends_with("_old") && !Ground::is_database(&ground.old, name).await, "{name} is still there");
+    assert!(ground.folder.path().join("rehearsal.md").exists());
+    ground.migrate(&["plan"]).await.output();
 }
 
 /// Two thousand guests.

@@ -42,7 +42,7 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     }
     confirm(options.yes, "After this there is no way back to the old database. Finish?")?;
     if is_cut_over {
-        let report = compared(rows, "verify", false, true).await?;
+        let report = compared(rows, false, true).await?;
         judged(&report)?;
         rows.note("finish", evidence::summary(&report)).await?;
         let whole = json!({ "comparison": evidence::of_report(&report), "ledger": ledger(rows).await? });

@@ -9,6 +9,7 @@ mod finish;
 mod options;
 mod others;
 mod plan;
+mod rehearse;
 mod show;
 mod start;
 mod status;
@@ -176,6 +177,7 @@ impl Work {
                 self.each("rollback", Some(&options.change.look), ORDER.into_iter().rev(), act).await
             }
             Migrate::Finish(options) => finish::finish(rows, &options).await,
+            Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }
 }

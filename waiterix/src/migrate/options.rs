@@ -29,6 +29,9 @@ pub(crate) enum Migrate {
     Rollback(Rollback),
     /// End the move for good: take away what it added. There is no way back afterwards.
     Finish(Finish),
+    /// Do all of it with a copy of today's rows, in two databases that are made on the new server for this and removed. The old
+    /// database is only read, the new one not touched.
+    Rehearse(Rehearse),
 }
 
 /// Something that is moved by itself.
@@ -71,6 +74,7 @@ impl Migrate {
             Self::Cutover(options) => &options.look.scope,
             Self::Rollback(options) => &options.change.look.scope,
             Self::Finish(options) => &options.scope,
+            Self::Rehearse(options) => &options.scope,
         }
     }
 }
@@ -162,4 +166,13 @@ pub(crate) struct Finish {
     /// where nobody reads.
     #[arg(long)]
     pub(crate) release_old: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    /// The folder for the evidence.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: PathBuf,
 }

@@ -131,7 +131,7 @@ impl Others {
             "differences": differences.len(), "named": named,
         });
         let summary = json!({ "clean": is_clean, "compared": compared, "how": how, "differences": differences.len() });
-        self.note(port, if repairs { "repair" } else { "verify" }, summary).await?;
+        self.note(port, if repairs { "repair" } else { "comparison" }, summary).await?;
         let line = format!("{:<9} {compared} compared, {} differ", port.as_str(), differences.len());
         Ok(Said { json, line, is_well: is_clean })
     }
@@ -188,7 +188,7 @@ impl Others {
         let backlog = mirrors.backlog(port).await.map_err(said)?;
         let (entries, oldest) = backlog.map(|backlog| (backlog.entries, backlog.age.as_millis())).unzip();
         let instances = mirrors.plan.instances().await.map_err(said)?;
-        let last = mirrors.plan.last(port, &["verify", "repair"]).await.map_err(said)?;
+        let last = mirrors.plan.last(port, &["comparison", "repair"]).await.map_err(said)?;
         let last = last.map(|last| json!({ "at": last.at.to_string(), "evidence": last.entry.evidence }));
         let json = json!({
             "port": port.as_str(), "leader": standing.leader.as_str(), "stage": standing.stage.as_str(),
