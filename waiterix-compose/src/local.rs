@@ -118,6 +118,16 @@ impl Family for Prepared {
         Ok(self.traced(Arc::new(mailer) as Arc<dyn Mailer>))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.mailer(ledger).await
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Err("local sessions are not moved".to_owned())
+    }
+
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
         None
     }
