@@ -332,7 +332,7 @@ impl Cutover {
     async fn drain(&self, run: &mut Run, view: View) -> Result<()> {
         let direction = Direction { leader: run.from, epoch: view.from.epoch };
         match timeout_at(run.end(self.settings.pause), self.relay.drain(direction)).await {
-            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("keys went into quarantine"),
+            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("keys are in quarantine"),
             Ok(Ok(mut batch)) => {
                 run.dirty.append(&mut batch.made);
                 run.findings.drained = true;
