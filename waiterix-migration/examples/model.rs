@@ -21,7 +21,11 @@ fn main() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let checker = Move::whole(Size::LARGE).checker().threads(threads).spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    println!("{states} states, {depth} steps deep, in {:.0} s: {:?}", began.elapsed().as_secs_f64(), Size::LARGE);
+    println!(
+        "{states} states, {depth} steps deep, in {:.0} s: {:?}",
+        began.elapsed().as_secs_f64(),
+        Size::LARGE
+    );
     checker.assert_properties();
     println!("every property holds");
 }

@@ -1,6 +1,10 @@
 //! The protocol of a move of rows, in every order of everything that can happen. `docs/proof.md` tells what that proves.
 
-#![allow(clippy::print_stdout, clippy::panic, reason = "a failed test is a panic, and how large a world was is worth reading")]
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a failed test is a panic, and how large a world was is worth reading"
+)]
 
 mod guards;
 mod world;
@@ -10,7 +14,12 @@ use world::{Move, Size, Weakness};
 
 fn check(game: Move) {
     let checker = game.checker().threads(2).spawn_bfs().join();
-    println!("{} states, {} steps deep, of {:?}", checker.unique_state_count(), checker.max_depth(), game.size);
+    println!(
+        "{} states, {} steps deep, of {:?}",
+        checker.unique_state_count(),
+        checker.max_depth(),
+        game.size
+    );
     checker.assert_properties();
 }
 

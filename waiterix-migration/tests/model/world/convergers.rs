@@ -41,9 +41,7 @@ impl Convergence {
 
     /// Whether it has keys locked on a side.
     fn holds(&self, side: usize, keys: u8) -> bool {
-        other(self.source) == side
-            && self.keys & keys != 0
-            && matches!(self.stage, Stage::Held | Stage::Read)
+        other(self.source) == side && self.keys & keys != 0 && matches!(self.stage, Stage::Held | Stage::Read)
     }
 }
 

@@ -166,7 +166,9 @@ impl Move {
                 found.readers_look = readers.iter().all(|instance| match instance.knows {
                     Knows::Gone | Knows::Unknown { .. } => true,
                     Knows::Joined => false,
-                    Knows::Looks { side, turn } | Knows::Trusts { side, turn } => side == *from && knows(turn),
+                    Knows::Looks { side, turn } | Knows::Trusts { side, turn } => {
+                        side == *from && knows(turn)
+                    }
                 });
                 if self.rules.lacks(Weakness::DrainsBeforeTheFence) {
                     found.drained = sides[*from].journal == [0; KEYS];

@@ -49,12 +49,15 @@ pub struct Instance {
 impl World {
     /// Whether a write on a side is under way, which keeps its standing from being replaced.
     pub(super) fn is_written(&self, side: usize) -> bool {
-        self.writers.iter().any(|writer| matches!(writer.doing, Doing::Writing { side: at, .. } if at == side))
+        self.writers
+            .iter()
+            .any(|writer| matches!(writer.doing, Doing::Writing { side: at, .. } if at == side))
     }
 
     /// Whether an uncommitted write of a key is under way: it has the lock of the row.
     pub(super) fn is_locked(&self, side: usize, key: usize) -> bool {
-        let locks = |doing| matches!(doing, Doing::Writing { side: at, key: of, .. } if (at, of) == (side, key));
+        let locks =
+            |doing| matches!(doing, Doing::Writing { side: at, key: of, .. } if (at, of) == (side, key));
         self.writers.iter().any(|writer| locks(writer.doing))
     }
 
@@ -215,11 +218,8 @@ impl Move {
             }
         };
         if is_new {
-            *knows = if mode == Mode::Open {
-                Knows::Trusts { side, turn }
-            } else {
-                Knows::Looks { side, turn }
-            };
+            *knows =
+                if mode == Mode::Open { Knows::Trusts { side, turn } } else { Knows::Looks { side, turn } };
         }
         is_new
     }

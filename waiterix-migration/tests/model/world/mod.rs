@@ -4,11 +4,15 @@
 //! asks `waiterix_migration::protocol`, as production does. What is written down is what the servers promise (locks,
 //! snapshots, transactions) and what can go wrong at any point between two calls.
 
-#![allow(unreachable_pub, dead_code, reason = "compiled into a test and into an example, which use different parts")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "compiled into a test and into an example, which use different parts"
+)]
 
+mod chores;
 mod convergers;
 mod coordinators;
-mod chores;
 mod copiers;
 mod instances;
 mod properties;

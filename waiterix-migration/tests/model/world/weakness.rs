@@ -115,8 +115,7 @@ impl Rules {
             return cutover::Act::Open;
         }
         let act = cutover::next(view, findings);
-        if self.lacks(Weakness::AbortsWhatIsDecided) && act == cutover::Act::Open && findings.give_up
-        {
+        if self.lacks(Weakness::AbortsWhatIsDecided) && act == cutover::Act::Open && findings.give_up {
             return cutover::Act::Abort;
         }
         act
