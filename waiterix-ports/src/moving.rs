@@ -3,12 +3,26 @@
 //! A *side* is a database that takes part in a move. It keeps, beside the rows, a [`Standing`], which it enforces against
 //! every writer there is, and a journal of dirty keys, which it fills in the transaction of every write. Who decides what is
 //! moved when is `waiterix-migration`; it names no adapter and speaks to both sides through [`RowSide`].
+//!
+//! What moves without being rows has a [journal] that its mirrors fill, and is [walked](walk) over. The [plan] says who leads in each
+//! port.
+
+pub mod journal;
+pub mod plan;
+pub mod walk;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use journal::{Entry, EntryId, Journal, JournalKey};
+pub use plan::{
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
+};
+pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
 use crate::{KeyRange, Result};
 

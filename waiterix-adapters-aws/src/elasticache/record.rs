@@ -8,7 +8,8 @@
 //! 0               17                       42              59                       84
 //! ```
 //!
-//! What follows is the body, which a touch leaves alone; the revision of a session is a digest of what the body means.
+//! What follows is the body, which a touch leaves alone; the revision of a session is a digest of the body. Where a record
+//! is not in our form, it is that of the body it will have.
 //! Two members are ours and no part of the session: `listedUntil`, until when the user's list vouches for the session,
 //! and `waiterixMark`, which no two writes share. Older software ignores both and keeps them when it writes a record again.
 
@@ -130,12 +131,23 @@ impl Record {
 
     /// The record as it is stored.
     pub(super) fn write(&self) -> String {
+        self.write_with(&self.body())
+    }
+
+    /// The record as it is stored in place of another one that means the same but for what a touch writes.
+    pub(super) fn write_over(&self, was: &[u8]) -> String {
+        match std::str::from_utf8(body(was)) {
+            Ok(body) if is_ours(was) => self.write_with(body),
+            _ => self.write(),
+        }
+    }
+
+    fn write_with(&self, body: &str) -> String {
         let listed_until = self.listed_until.unwrap_or_default();
-        let body = self.body();
-        let body = body.strip_prefix('{').unwrap_or(&body);
         format!(r#"{{"lastActivity":"{}","listedUntil":"{listed_until}",{body}"#, self.last_activity)
     }
 
+    /// What follows the members of fixed width.
     fn body(&self) -> String {
         let body = Body {
             created_at: self.created_at.to_string(),
@@ -145,13 +157,22 @@ impl Record {
             extra: &self.extra,
         };
         // Texts, maps with texts as keys and JSON values can always be written.
-        serde_json::to_string(&body).unwrap_or_default()
+        let mut body = serde_json::to_string(&body).unwrap_or_default();
+        if body.starts_with('{') {
+            body.remove(0);
+        }
+        body
     }
 
-    /// The state of everything a touch leaves alone. It depends on what the record means and not on how it is written, so
-    /// that it stays the same when a record of older software is brought into our form, and changes whoever changes it.
+    /// The state of everything a touch leaves alone, of a record that is about to be written.
     pub(super) fn revision(&self) -> Revision {
-        Revision::new(format!("{:x}", Sha256::digest(self.body().as_bytes())))
+        digest(self.body().as_bytes())
+    }
+
+    /// The state of everything a touch leaves alone, of a record that was found. It stays the same when a record of older
+    /// software is brought into our form, and changes whoever changes it.
+    pub(super) fn revision_of(&self, raw: &[u8]) -> Revision {
+        if is_ours(raw) { digest(body(raw)) } else { self.revision() }
     }
 
     /// The session.
@@ -182,11 +203,18 @@ impl Record {
 
 /// What of a stored record a touch leaves alone; all of it, if it is not in our form.
 pub(super) fn body(raw: &[u8]) -> &[u8] {
-    let is_ours = raw.len() > BODY
+    if is_ours(raw) { &raw[BODY..] } else { raw }
+}
+
+fn is_ours(raw: &[u8]) -> bool {
+    raw.len() > BODY
         && raw.starts_with(LAST_ACTIVITY)
         && raw[41..].starts_with(LISTED_UNTIL)
-        && &raw[82..BODY] == b"\",";
-    if is_ours { &raw[BODY..] } else { raw }
+        && &raw[82..BODY] == b"\","
+}
+
+fn digest(body: &[u8]) -> Revision {
+    Revision::new(format!("{:x}", Sha256::digest(body)))
 }
 
 #[cfg(test)]
@@ -227,8 +255,11 @@ mod tests {
         let other_form = br#"{"role":"chef","userId":"\u00e4:{b}","email":null,"waiterixMark":"m-1",
             "createdAt":"2025-01-31T10:05:07.123+01:00","metadata":{"lastActivity":1},"lastActivity":"2025-03-01T00:00:00Z"}"#;
         let read = Record::parse(other_form).unwrap();
-        assert_eq!(read.revision(), record().revision());
+        assert_eq!(read.revision_of(other_form), record().revision());
+        let written = record().write();
+        assert_eq!(record().revision_of(written.as_bytes()), record().revision());
         assert_eq!(body(other_form), other_form, "not in our form");
+        assert_eq!(record().write_over(other_form), written);
         for changed in [
             Record { user: None, ..record() },
             Record { email: Some(String::new()), ..record() },
@@ -240,6 +271,21 @@ mod tests {
             assert_eq!(Record { listed_until: None, ..changed.clone() }.revision(), changed.revision());
             assert_ne!(changed.revision(), record().revision(), "{changed:?}");
         }
+    }
+
+    #[test]
+    fn a_touch_leaves_a_body_as_another_wrote_it() {
+        // Older software writes the members in the order in which it read them, and its own way.
+        let theirs = record().write().replace('ä', "\\u00e4");
+        let read = Record::parse(theirs.as_bytes()).unwrap();
+        let revision = read.revision_of(theirs.as_bytes());
+        assert_ne!(revision, read.revision());
+        let touched = Record { last_activity: Timestamp::EPOCH, ..read }.write_over(theirs.as_bytes());
+        let again = Record::parse(touched.as_bytes()).unwrap();
+        assert_eq!(
+            (again.last_activity, again.revision_of(touched.as_bytes())),
+            (Timestamp::EPOCH, revision)
+        );
     }
 
     #[test]

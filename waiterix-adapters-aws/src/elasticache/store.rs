@@ -114,6 +114,10 @@ impl RedisSessionStore {
         Ok(Self { link: Link::new(settings, clock.clone())?, clock, marks: Marks::new() })
     }
 
+    pub(super) const fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// The record of a session that may be stored now.
     fn checked(&self, session: &Session, operation: &'static str) -> Result<Record> {
         if !is_session_id(session.id.reveal()) {
@@ -209,11 +213,16 @@ impl RedisSessionStore {
         record.last_activity = last_activity;
         let record = record.until(ends_ms);
         self.enrol(operation, id, &record).await?;
-        Ok(match self.swap(operation, id, &stored.raw, Some((&record.write(), ends_ms))).await? {
-            Swapped::Done => Some(true),
-            Swapped::Gone => Some(false),
-            Swapped::Changed { .. } => None,
-        })
+        Ok(
+            match self
+                .swap(operation, id, &stored.raw, Some((&record.write_over(&stored.raw), ends_ms)))
+                .await?
+            {
+                Swapped::Done => Some(true),
+                Swapped::Gone => Some(false),
+                Swapped::Changed { .. } => None,
+            },
+        )
     }
 
     /// Ends a session if it is the user's, or whoever's; answers the record that was removed, if it could be understood.
@@ -285,7 +294,7 @@ impl SessionStore for RedisSessionStore {
         let Some(stored) = self.read(OPERATION, id).await? else { return Ok(None) };
         let record = Record::parse(&stored.raw).ok_or_else(|| corrupt(OPERATION))?;
         let ends = Timestamp::from_millis(stored.ends_ms).ok_or_else(|| corrupt(OPERATION))?;
-        let revision = record.revision();
+        let revision = record.revision_of(&stored.raw);
         Ok(Some(Loaded { session: record.session(id, ends), revision }))
     }
 
@@ -303,9 +312,9 @@ impl SessionStore for RedisSessionStore {
                 let old = Record::parse(&stored.raw).ok_or_else(|| corrupt(OPERATION))?;
                 if old.mark == record.mark {
                     // A first attempt was done, only its answer was lost.
-                    return Ok(old.revision());
+                    return Ok(old.revision_of(&stored.raw));
                 }
-                if old.revision() != *revision {
+                if old.revision_of(&stored.raw) != *revision {
                     let conflict = Error::new(ErrorKind::Conflict, OPERATION);
                     break 'refused (if perhaps_done { overtaken(OPERATION) } else { conflict }, Some(old));
                 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
-use waiterix_ports::moving::{Mode, MovingKey};
+use waiterix_ports::moving::{Ledger, LedgerEntry, Mode, MovingKey, MovingPort};
 use waiterix_ports::{Clock, Error, Result};
 
 use super::acts;
 use super::differ::compare;
 use super::gates::{GateSettings, Gates};
 use super::lead::SILENCE;
-use super::progress::{Event, Ledger, LedgerEntry, Progress, Stop};
+use super::progress::{Event, Progress, Stop};
 use super::relay::Relay;
 use super::sides::{Direction, Sides};
 use super::verify::Report;
@@ -134,7 +134,7 @@ impl Cutover {
     /// When a side cannot be reached, or the standings are none of this protocol.
     pub async fn settle(&self) -> Result<()> {
         acts::settle(&self.sides, self.settings.lock).await?;
-        self.ledger.write(&self.entry("settle", json!({}))).await
+        self.ledger.note(&self.entry("settle", json!({}))).await
     }
 
     /// Looks at the gates.
@@ -155,7 +155,7 @@ impl Cutover {
         let gates = self.gates(from, report).await?;
         let found: Vec<Value> =
             gates.gates.iter().map(|(name, fault)| json!({ "gate": name, "fault": fault })).collect();
-        self.ledger.write(&self.entry("gates", json!({ "to": to.as_str(), "gates": found }))).await?;
+        self.ledger.note(&self.entry("gates", json!({ "to": to.as_str(), "gates": found }))).await?;
         if !gates.are_open() {
             return Ok(Ended::Refused(gates));
         }
@@ -178,7 +178,7 @@ impl Cutover {
         run.entries.push(self.entry("ended", evidence));
         for entry in &run.entries {
             // It is done; a ledger that is down now changes nothing of it.
-            if let Err(error) = self.ledger.write(entry).await {
+            if let Err(error) = self.ledger.note(entry).await {
                 self.progress.tell(&Event::TriedAgain { what: "ledger", why: error.to_string() });
                 break;
             }
@@ -187,7 +187,12 @@ impl Cutover {
     }
 
     fn entry(&self, what: &str, evidence: Value) -> LedgerEntry {
-        LedgerEntry { at: self.clock.now(), who: self.settings.who.clone(), what: what.to_owned(), evidence }
+        LedgerEntry {
+            who: self.settings.who.clone(),
+            port: MovingPort::Rows,
+            what: what.to_owned(),
+            evidence,
+        }
     }
 
     async fn steps(&self, run: &mut Run, stop: &Stop) -> Result<Ended> {

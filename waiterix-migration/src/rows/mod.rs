@@ -34,7 +34,7 @@ pub use cutover::{Cutover, CutoverSettings, Ended};
 pub use differ::{Difference, Found};
 pub use gates::{GateSettings, Gates};
 pub use lead::{Lead, REFRESH, SILENCE};
-pub use progress::{Event, Ledger, LedgerEntry, NoLedger, Progress, Quiet, Signal, Stop};
+pub use progress::{Event, NoLedger, Progress, Quiet, Signal, Stop};
 pub use relay::{Relay, RelaySettings};
 pub use shadow::{Mismatch, ShadowSettings, ShadowStore, Shadowing};
 pub use sides::{Direction, Seen, Sides};

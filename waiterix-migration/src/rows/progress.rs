@@ -5,10 +5,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use tokio::sync::watch;
-use waiterix_domain::Timestamp;
 use waiterix_ports::Result;
+use waiterix_ports::moving::{Ledger, LedgerEntry, Recorded};
 
 use super::throttle::Load;
 
@@ -74,29 +73,6 @@ impl Progress for Quiet {
     fn tell(&self, _: &Event) {}
 }
 
-/// A step of a move, for those who ask later.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LedgerEntry {
-    /// When.
-    pub at: Timestamp,
-    /// Who asked for it.
-    pub who: String,
-    /// What was done.
-    pub what: String,
-    /// What it was based on and what came of it; no personal data.
-    pub evidence: Value,
-}
-
-/// Keeps the steps of a move. It is evidence and decides nothing: the decision is in the standings.
-#[async_trait]
-pub trait Ledger: fmt::Debug + Send + Sync + 'static {
-    /// Adds an entry.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Timeout`. Nothing is begun then; what was begun goes on.
-    async fn write(&self, entry: &LedgerEntry) -> Result<()>;
-}
-
 /// Keeps the steps as long as the process.
 #[derive(Debug, Default)]
 pub struct NoLedger(Mutex<Vec<LedgerEntry>>);
@@ -111,9 +87,14 @@ impl NoLedger {
 
 #[async_trait]
 impl Ledger for NoLedger {
-    async fn write(&self, entry: &LedgerEntry) -> Result<()> {
+    async fn note(&self, entry: &LedgerEntry) -> Result<()> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(entry.clone());
         Ok(())
+    }
+
+    /// Nothing: these entries have no time.
+    async fn recorded(&self, _after: Option<u64>, _limit: u32) -> Result<Vec<Recorded>> {
+        Ok(Vec::new())
     }
 }
 

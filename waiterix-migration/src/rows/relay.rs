@@ -90,7 +90,7 @@ impl Relay {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() })
+                    self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() });
                 }
             }
             if is_idle {

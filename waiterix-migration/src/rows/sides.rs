@@ -9,26 +9,6 @@ use waiterix_ports::{Error, ErrorKind, Result, Retry};
 use crate::phase::Leader;
 use crate::protocol::guard::leads;
 
-impl Leader {
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Old => Self::New,
-            Self::New => Self::Old,
-        }
-    }
-
-    /// As a stable word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Old => "old",
-            Self::New => "new",
-        }
-    }
-}
-
 /// From where to where keys are made equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Direction {
