@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use waiterix_ports::moving::{Ledger, LedgerEntry, Mode, MovingKey, MovingPort};
-use waiterix_ports::{Clock, Error, Result};
+use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
 
 use super::acts;
 use super::differ::compare;
@@ -74,6 +74,14 @@ pub enum Ended {
 const TRIES: u32 = 3;
 /// The pause before something is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// The pause before a step is tried again that waited for writes which did not end, and kept new ones waiting.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Whether a failure says nothing of what became of the step, or that nobody was reached. The other kind is a step that waited
+/// for writes as long as it may.
+fn is_unknown(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable || error.retry_advice() == Retry::Ambiguous
+}
 
 /// Gives the lead to the other side. The way back is the same with the sides in the other order.
 ///
@@ -225,7 +233,9 @@ impl Cutover {
                 Act::Verify => self.verify(run).await,
                 Act::Done => return Ok(self.moved(run, view)),
                 Act::Aborted => {
-                    let reason = run.reason.take().unwrap_or_default();
+                    let reason = run.reason.take();
+                    let reason = reason
+                        .unwrap_or_else(|| "an earlier change of the leader is not finished".to_owned());
                     return Ok(Ended::Aborted { reason });
                 }
                 Act::Refuse => return Err(acts::refused(view)),
@@ -259,18 +269,20 @@ impl Cutover {
         Ended::Moved { epoch: view.to.epoch, paused, drained: run.dirty.len() as u64 }
     }
 
-    /// A step failed: what is not decided is given up after a few, and what is decided is tried for long.
+    /// A step failed. What is not decided is given up after a few; a step that waited in vain for the writes before it is given
+    /// up at once, because new writes wait with it. Then the pauses become long, for the same reason.
     async fn trouble(&self, run: &mut Run, error: Error) -> Result<()> {
         self.progress.tell(&Event::TriedAgain { what: "cutover", why: error.to_string() });
         run.troubles += 1;
-        if run.troubles >= TRIES {
+        if run.troubles >= TRIES || !is_unknown(&error) {
             run.give_up(error.to_string());
         }
         let longest = self.settings.readers + self.settings.pause + self.settings.finish;
         if run.began.elapsed() > longest {
             return Err(error);
         }
-        tokio::time::sleep(AGAIN).await;
+        let pause = if is_unknown(&error) { AGAIN } else { LONG };
+        tokio::time::sleep(pause).await;
         Ok(())
     }
 
@@ -284,7 +296,7 @@ impl Cutover {
             tries += 1;
             match acts::shift(&self.sides, run.from, view, act, self.settings.lock).await {
                 // A repeat of what was done finds it done.
-                Err(_) if tries < TRIES && act != Act::Fence => {}
+                Err(error) if tries < TRIES && is_unknown(&error) => {}
                 answer => break answer,
             }
         }?;
@@ -337,7 +349,7 @@ impl Cutover {
     async fn drain(&self, run: &mut Run, view: View) -> Result<()> {
         let direction = Direction { leader: run.from, epoch: view.from.epoch };
         match timeout_at(run.end(self.settings.pause), self.relay.drain(direction)).await {
-            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("keys are in quarantine"),
+            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("a key is in quarantine"),
             Ok(Ok(mut batch)) => {
                 run.dirty.append(&mut batch.made);
                 run.findings.drained = true;

@@ -1,12 +1,14 @@
 //! The lead changes, and nothing is lost on the way there or back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use waiterix_migration::Leader;
 use waiterix_migration::rows::{Ended, Event, Signal, Stop};
 use waiterix_migration::testing::Fault;
-use waiterix_ports::Violation;
-use waiterix_ports::moving::{Mode, RowSide as _, Standing};
+use waiterix_ports::moving::{Mode, Quarantined, RowSide as _, Standing};
+use waiterix_ports::{ErrorKind, Violation};
 
 use crate::stage::{Stage, dish, key};
 
@@ -95,18 +97,75 @@ async fn a_request_in_flight_at_the_flip_is_on_the_side_that_leads_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_does_not_end_ends_the_cutover() {
+async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
+    for (skipped, mode) in [(0, Mode::Open), (1, Mode::Announced)] {
+        let stage = Stage::copied(3).await;
+        let report = stage.process.verify().await;
+        // It began before the announcement, or between that and the fence.
+        for _ in 0..skipped {
+            stage.old_wire.once("shift", Fault::None);
+        }
+        let (old, over) = (stage.old.clone(), Arc::new(AtomicBool::new(false)));
+        let ending = over.clone();
+        stage.old_wire.before("shift", async move {
+            let writing = old.begin().await.unwrap();
+            tokio::spawn(async move {
+                while !ending.load(Ordering::SeqCst) {
+                    tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>())
+                        .await
+                        .unwrap_err();
+                }
+                writing.commit(&[dish("d0000", "h000", 42)]).await.unwrap();
+            });
+        });
+        let guest = stage.old.clone();
+        let guests = tokio::spawn(async move {
+            let (began, mut waited) = (tokio::time::Instant::now(), Duration::ZERO);
+            while began.elapsed() < Duration::from_secs(120) {
+                let asked = tokio::time::Instant::now();
+                guest.write(&[dish("d0001", "h000", 1)]).await.expect("no request fails");
+                waited += asked.elapsed();
+                tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>())
+                    .await
+                    .unwrap_err();
+            }
+            waited
+        });
+        let run = stage.process.cutover();
+        let stop = Stop::default();
+        let ended =
+            tokio::time::timeout(Duration::from_secs(100), run.run(Leader::New, Some(&report), &stop)).await;
+        if mode == Mode::Open {
+            assert!(reason(&ended.unwrap().unwrap()).contains("writes did not end"));
+        } else {
+            // Even the way back waits for that write; without it there is no harm, since everybody may write.
+            assert!(ended.is_err());
+        }
+        assert_eq!(stage.old.stands().unwrap().mode, mode);
+        let waited = guests.await.unwrap();
+        assert!(waited < Duration::from_secs(15), "{waited:?} of two minutes");
+        over.store(true, Ordering::SeqCst);
+        tokio::time::timeout(Duration::from_secs(2), std::future::pending::<()>()).await.unwrap_err();
+        stage.process.cutover().settle().await.unwrap();
+        assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
+        stage.process.drain().await;
+        stage.assert_equal().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_goes_into_quarantine_meanwhile_turns_it_back() {
     let stage = Stage::copied(3).await;
     let report = stage.process.verify().await;
-    let writing = stage.old.begin().await.unwrap();
-    let ended = stage.process.cutover().run(Leader::New, Some(&report), &Stop::default()).await;
-    // Even the way back waits for that write; without it there is no harm, since everybody may write.
-    assert!(matches!(ended, Ok(Ended::Aborted { .. }) | Err(_)), "{ended:?}");
-    writing.commit(&[dish("d0000", "h000", 42)]).await.unwrap();
-    stage.process.cutover().settle().await.unwrap();
+    let old = stage.old.clone();
+    stage.old_wire.once("shift", Fault::None);
+    stage.old_wire.before("shift", async move {
+        let put = Quarantined { key: key("dishes", "d0000"), reason: "something".to_owned() };
+        old.quarantine(&[put]).await.unwrap();
+    });
+    let ended = stage.process.cutover().run(Leader::New, Some(&report), &Stop::default()).await.unwrap();
+    assert_eq!(reason(&ended), "a key is in quarantine");
     assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
-    stage.process.drain().await;
-    stage.assert_equal().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,4 +299,26 @@ async fn every_step_is_told_and_kept() {
     let what: Vec<&str> = kept.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(what, [&["gates"], &steps[..], &["ended"]].concat());
     assert!(kept.iter().all(|entry| entry.who == "a test"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_ended_only_by_the_side_that_leads() {
+    let stage = Stage::copied(2).await;
+    let sides = &stage.process.sides;
+    assert_eq!(sides.finish().await.unwrap_err().kind(), ErrorKind::Conflict);
+    stage.process.move_to(Leader::New).await;
+    assert_eq!(sides.cancel().await.unwrap_err().kind(), ErrorKind::Conflict);
+    sides.finish().await.unwrap();
+    sides.finish().await.unwrap();
+    assert_eq!(stage.new.stands(), None);
+    stage.new.write(&[dish("n", "h001", 1)]).await.unwrap();
+    // Whoever knows no better is told so still.
+    let refused = stage.old.write(&[dish("n", "h001", 1)]).await.unwrap_err();
+    assert_eq!(refused.violation(), Some(&Violation::NotLeading));
+    assert_eq!(stage.quiet_process().lead.to_write().await.unwrap(), Some(Leader::New));
+
+    let stage = Stage::copied(2).await;
+    stage.process.sides.cancel().await.unwrap();
+    assert_eq!((stage.old.stands(), stage.new.stands()), (None, None));
+    assert_eq!(stage.process.lead.to_write().await.unwrap(), Some(Leader::Old));
 }
