@@ -1,6 +1,6 @@
 //! Guests, who write and read a few orders, and remember what they were told.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::tally::Tally;
 /// How many orders there are.
 const ORDERS: u32 = 4;
 /// After so many things a guest takes its time.
-const HASTE: u32 = 20;
+const HASTE: u32 = 15;
 
 /// What somebody was told of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,22 @@ pub enum Told {
     Unknown,
 }
 
+/// A guest, until it leaves or dies.
+struct Here(Arc<Room>);
+
+impl Here {
+    fn new(room: &Arc<Room>) -> Self {
+        room.guests.fetch_add(1, Ordering::SeqCst);
+        Self(room.clone())
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.0.guests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// What all guests share.
 #[derive(Debug, Default)]
 pub struct Room {
@@ -36,14 +52,20 @@ pub struct Room {
     pub told: Mutex<Vec<(String, Told)>>,
     /// Whether guests leave.
     pub is_over: AtomicBool,
-    number: AtomicI64,
-    reads: AtomicI64,
+    number: AtomicU64,
+    reads: AtomicU64,
+    guests: AtomicU64,
 }
 
 impl Room {
     /// How many reads were answered.
-    pub fn reads(&self) -> i64 {
+    pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::SeqCst)
+    }
+
+    /// How many are there.
+    pub fn guests(&self) -> u64 {
+        self.guests.load(Ordering::SeqCst)
     }
 
     fn tell(&self, place: usize, told: Told) {
@@ -52,7 +74,7 @@ impl Room {
 
     /// Writes or deletes an order.
     async fn write(&self, store: &dyn Store, order: &str, deletes: bool) {
-        let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = i64::try_from(self.number.fetch_add(1, Ordering::SeqCst) + 1).unwrap();
         let id = format!("c{number}");
         let set = ChangeSet::new(CommitId::new(&*id));
         let set = if deletes {
@@ -90,6 +112,7 @@ impl Room {
     pub async fn guest(self: Arc<Self>, store: Arc<dyn Store>, seed: u64, reads: bool) {
         let mut dice = fastrand::Rng::with_seed(seed);
         let mut done = 0;
+        let _here = Here::new(&self);
         while !self.is_over.load(Ordering::SeqCst) {
             let order = format!("o{}", dice.u32(0..ORDERS));
             match dice.u32(0..8) {
@@ -99,7 +122,7 @@ impl Room {
                 _ => {}
             }
             done += 1;
-            let longest = if done < HASTE { 300 } else { 8_000 };
+            let longest = if done < HASTE { 300 } else { 3_000 };
             pause(Duration::from_millis(dice.u64(0..longest))).await;
         }
     }

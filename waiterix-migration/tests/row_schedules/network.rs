@@ -20,6 +20,21 @@ pub async fn pause(time: Duration) {
     let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }
 
+/// What a side does wrong, to see whether that is found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// Rows are read when entries are claimed, and not when they are asked for.
+    ReadsEarly,
+    /// Entries are forgotten that were not claimed.
+    ForgetsTooMuch,
+    /// The journal is said to be empty.
+    HidesTheJournal,
+    /// A process that serves looks once who leads, and says that it has seen everything since then.
+    LooksOnce,
+    /// Commits are done again when they are sent again.
+    CommitsTwice,
+}
+
 /// What becomes of calls, by chance. The same seed gives the same chances.
 #[derive(Debug, Clone)]
 pub struct Weather {
@@ -27,12 +42,18 @@ pub struct Weather {
     is_calm: Arc<AtomicBool>,
     /// Of a thousand calls, how many each of the things that can become of them becomes of.
     share: u32,
+    wrong: Option<Wrong>,
 }
 
 impl Weather {
     /// Bad weather, until somebody says that it is calm.
-    pub fn new(seed: u64, share: u32, is_calm: Arc<AtomicBool>) -> Self {
-        Self { dice: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))), is_calm, share }
+    pub fn new(seed: u64, share: u32, is_calm: Arc<AtomicBool>, wrong: Option<Wrong>) -> Self {
+        Self { dice: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))), is_calm, share, wrong }
+    }
+
+    /// Whether the server at its end does something wrong.
+    pub fn is(&self, wrong: Wrong) -> bool {
+        self.wrong == Some(wrong)
     }
 
     /// One number below another, by chance.
@@ -51,7 +72,8 @@ impl Weather {
         match self.below(200) {
             0 => Duration::from_millis(self.below(6_000).into()),
             1..=20 => Duration::from_millis(self.below(60).into()),
-            _ => Duration::from_micros(self.below(900).into()),
+            21..=80 => Duration::from_micros(self.below(900).into()),
+            _ => Duration::ZERO,
         }
     }
 }
@@ -60,7 +82,9 @@ impl Weather {
 impl Faults for Weather {
     async fn at(&self, _: &'static str) -> Fault {
         let delay = self.delay();
-        if !self.is_calm.load(Ordering::SeqCst) {
+        if delay.is_zero() {
+            tokio::task::yield_now().await;
+        } else if !self.is_calm.load(Ordering::SeqCst) {
             pause(delay).await;
         }
         match (self.strikes(), self.strikes()) {
@@ -80,12 +104,17 @@ fn unknown<T>(operation: &'static str) -> Result<T> {
 pub struct FarSide {
     side: MemorySide,
     weather: Weather,
+    first: Arc<Mutex<Option<Standing>>>,
 }
 
 impl FarSide {
     /// A side, reached in some weather.
     pub fn new(side: &MemorySide, weather: &Weather) -> Self {
-        Self { side: side.through(Arc::new(weather.clone())), weather: weather.clone() }
+        Self {
+            side: side.through(Arc::new(weather.clone())),
+            weather: weather.clone(),
+            first: Arc::default(),
+        }
     }
 
     /// The side as it is reached.
@@ -141,7 +170,13 @@ impl RowSide for FarSide {
     }
 
     async fn standing(&self) -> Result<Option<Standing>> {
-        self.side.standing().await
+        let standing = self.side.standing().await?;
+        if self.weather.is(Wrong::LooksOnce) {
+            let mut first = self.first.lock().unwrap();
+            *first = first.or(standing);
+            return Ok(*first);
+        }
+        Ok(standing)
     }
 
     async fn shift(&self, seen: Standing, mode: Mode, epoch: u64, patience: Duration) -> Result<bool> {
@@ -150,12 +185,15 @@ impl RowSide for FarSide {
     }
 
     async fn claim(&self, what: &Claiming) -> Result<Box<dyn Claim>> {
-        let claim = self.side.claim(what).await?;
-        Ok(Box::new(FarClaim { claim, weather: self.weather.clone() }))
+        let mut claim = self.side.claim(what).await?;
+        let keys: Vec<MovingKey> = claim.entries().iter().map(|entry| entry.key.clone()).collect();
+        let early = if self.weather.is(Wrong::ReadsEarly) { claim.images(&keys).await? } else { Vec::new() };
+        Ok(Box::new(FarClaim { claim, far: self.clone(), early }))
     }
 
     async fn backlog(&self) -> Result<Backlog> {
-        self.side.backlog().await
+        let backlog = self.side.backlog().await?;
+        Ok(if self.weather.is(Wrong::HidesTheJournal) { Backlog::default() } else { backlog })
     }
 
     async fn mark(&self, keys: &[MovingKey]) -> Result<()> {
@@ -187,6 +225,8 @@ impl RowSide for FarSide {
     }
 
     async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()> {
+        let lies = self.weather.is(Wrong::LooksOnce);
+        let (old_turn, new_turn) = if lies { (u64::MAX, u64::MAX) } else { (old_turn, new_turn) };
         let work = |side: MemorySide| -> BoxFuture<'static, Result<()>> {
             let id = id.to_owned();
             Box::pin(async move { side.report(&id, old_turn, new_turn).await })
@@ -255,7 +295,8 @@ impl RowSide for FarSide {
 #[derive(Debug)]
 struct FarClaim {
     claim: Box<dyn Claim>,
-    weather: Weather,
+    far: FarSide,
+    early: Vec<Wanted>,
 }
 
 #[async_trait]
@@ -265,14 +306,21 @@ impl Claim for FarClaim {
     }
 
     async fn images(&mut self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {
+        if self.far.weather.is(Wrong::ReadsEarly) {
+            let early = |key: &MovingKey| self.early.iter().find(|wanted| wanted.key == *key).cloned();
+            return Ok(keys.iter().filter_map(early).collect());
+        }
         self.claim.images(keys).await
     }
 
     async fn forget(self: Box<Self>, made: &[MovingKey]) -> Result<()> {
-        let Self { claim, weather } = *self;
-        if weather.strikes() {
+        let Self { claim, far, .. } = *self;
+        if far.weather.is(Wrong::ForgetsTooMuch) {
+            far.side.claim(&Claiming::Keys(made.to_vec())).await?.forget(made).await?;
+        }
+        if far.weather.strikes() {
             let made = made.to_vec();
-            later(&weather, async move { drop(claim.forget(&made).await) });
+            later(&far.weather, async move { drop(claim.forget(&made).await) });
             return unknown("claim.forget");
         }
         claim.forget(made).await

@@ -18,7 +18,7 @@ use waiterix_ports::moving::{Mode, RowSide, Standing};
 use waiterix_ports::{Clock, Result};
 
 use crate::guests::{Room, Told};
-use crate::network::{FarSide, Weather, pause};
+use crate::network::{FarSide, Weather, Wrong, pause};
 use crate::tally::{self, Committed, SmallStore};
 
 /// What happens in a schedule.
@@ -53,7 +53,7 @@ pub struct Story {
     /// How many processes died.
     pub deaths: u64,
     /// How many reads were answered.
-    pub reads: i64,
+    pub reads: u64,
     /// Every commit, in order.
     pub commits: Vec<Committed>,
     /// Every standing of both sides, in order.
@@ -84,7 +84,7 @@ impl Process {
     fn new(old: Arc<dyn RowSide>, new: Arc<dyn RowSide>, clock: &Arc<dyn Clock>) -> Self {
         let sides = Sides::new(old, new);
         let converger = Arc::new(Converger::new(sides.clone()));
-        let settings = RelaySettings { idle: Duration::from_millis(400), ..RelaySettings::default() };
+        let settings = RelaySettings { idle: Duration::from_secs(1), ..RelaySettings::default() };
         let relay = Arc::new(Relay::new(converger.clone(), settings, Arc::new(Quiet)));
         Self { sides, relay, converger, clock: clock.clone() }
     }
@@ -117,9 +117,18 @@ impl Process {
         Ok(backfill.run(&Stop::default()).await?.is_complete)
     }
 
+    /// Copies, if nobody did before.
+    async fn is_copied(&self) -> Result<bool> {
+        let direction = self.sides.look().await?.converging();
+        match direction {
+            Some(direction) if self.converger.is_ready(direction).await? => Ok(true),
+            _ => self.copy().await,
+        }
+    }
+
     /// Copies, and gives the lead to one side after the other, until that is done; nothing that fails is the end of it.
     async fn moves(self, there: Vec<Leader>) {
-        while !matches!(self.copy().await, Ok(true)) {
+        while !matches!(self.is_copied().await, Ok(true)) {
             pause(Duration::from_millis(700)).await;
         }
         for to in there {
@@ -142,6 +151,7 @@ impl Process {
 /// A world and who is in it.
 pub struct Schedule {
     seed: u64,
+    wrong: Option<Wrong>,
     number: AtomicU64,
     is_calm: Arc<AtomicBool>,
     room: Arc<Room>,
@@ -158,15 +168,16 @@ const MORTALS: usize = SERVERS + 2;
 
 impl Schedule {
     /// Lets a schedule happen, in a time of its own.
-    pub fn run(seed: u64, course: Course) -> Story {
+    pub fn run(seed: u64, course: Course, wrong: Option<Wrong>) -> Story {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.unwrap().block_on(async { Self::new(seed).happens(course).await })
+        runtime.unwrap().block_on(async { Self::new(seed, wrong).happens(course).await })
     }
 
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, wrong: Option<Wrong>) -> Self {
         let ((old, old_rows), (new, new_rows)) = (tally::side("old"), tally::side("new"));
         Self {
             seed,
+            wrong,
             number: AtomicU64::new(0),
             is_calm: Arc::default(),
             room: Arc::default(),
@@ -183,27 +194,27 @@ impl Schedule {
     }
 
     /// The ways of a process to both sides.
-    fn ways(&self) -> [FarSide; 2] {
+    fn ways(&self, wrong: Option<Wrong>) -> [FarSide; 2] {
         [0, 1].map(|side| {
-            let weather = Weather::new(self.next(), 8, self.is_calm.clone());
+            let weather = Weather::new(self.next(), 8, self.is_calm.clone(), wrong);
             FarSide::new(&self.sides[side], &weather)
         })
     }
 
     fn process(&self) -> Process {
-        let [old, new] = self.ways();
+        let [old, new] = self.ways(self.wrong.filter(|wrong| *wrong != Wrong::LooksOnce));
         Process::new(Arc::new(old), Arc::new(new), &self.clock)
     }
 
     /// A process that serves guests.
     fn server(&self) -> JoinSet<()> {
-        let ways = self.ways();
+        let ways = self.ways(self.wrong);
         let [old, new] = [0, 1].map(|side| SmallStore::new(&ways[side], &self.rows[side], &self.room.tally));
         let [old_side, new_side] = ways;
         let process = Process::new(Arc::new(old_side), Arc::new(new_side), &self.clock);
         let seed = self.next();
         let lead = Arc::new(Lead::new(process.sides, format!("instance {seed}"), self.clock.clone()));
-        let mirroring = if seed.is_multiple_of(2) { Mirroring::Inline } else { Mirroring::Background };
+        let mirroring = if seed.is_multiple_of(3) { Mirroring::Inline } else { Mirroring::Background };
         let settings = DualSettings { mirroring, ..DualSettings::default() };
         let store = Arc::new(DualStore::new(
             Arc::new(old),
@@ -214,7 +225,7 @@ impl Schedule {
         ));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { lead.keep().await });
-        for _ in 0..2 {
+        for _ in 0..1 + seed % 2 {
             tasks.spawn(self.room.clone().guest(store.clone(), self.next(), true));
         }
         tasks
@@ -222,7 +233,7 @@ impl Schedule {
 
     /// The old application, which writes where it always did.
     fn stranger(&self) -> JoinSet<()> {
-        let [old, _] = self.ways();
+        let [old, _] = self.ways(self.wrong);
         let store = Arc::new(SmallStore::new(&old, &self.rows[0], &self.room.tally));
         let mut tasks = JoinSet::new();
         tasks.spawn(self.room.clone().guest(store, self.next(), false));
@@ -270,9 +281,14 @@ impl Schedule {
         // Whoever moves comes to an end, or this is as long as anybody looks.
         let _ = tokio::time::timeout(Duration::from_secs(200), mortals[MOVER].join_next()).await;
         self.room.is_over.store(true, Ordering::SeqCst);
-        pause(Duration::from_secs(15)).await;
         self.is_calm.store(true, Ordering::SeqCst);
-        pause(Duration::from_secs(15)).await;
+        // A guest thinks, and a write waits, but neither for ever.
+        let all_left = async {
+            while self.room.guests() > 0 {
+                pause(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), all_left).await.expect("guests leave");
         for tasks in mortals.iter_mut().chain([&mut others]) {
             check(tasks);
         }
@@ -283,7 +299,7 @@ impl Schedule {
     }
 
     async fn furnish(&self) {
-        let calm = Weather::new(0, 0, Arc::new(AtomicBool::new(true)));
+        let calm = Weather::new(0, 0, Arc::new(AtomicBool::new(true)), None);
         let store = SmallStore::new(&FarSide::new(&self.sides[0], &calm), &self.rows[0], &self.room.tally);
         for number in 0..3 {
             let set =
