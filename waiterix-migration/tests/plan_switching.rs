@@ -1,6 +1,6 @@
 //! The leader of the sessions changes while several instances serve.
 
-#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod pair;
 

@@ -155,17 +155,14 @@ impl ObjectSweep {
             // No adapter of ours can name it, so nobody who uses the port can have stored or found it.
             return Ok(Step::Extra);
         }
-        let done = match self.mirror.writing().await {
-            Ok(sides) => match self.make_equal(&sides, &key, recorded.as_ref()).await {
-                Ok(step) => Ok(step),
-                Err(_) => {
-                    self.mirror.journal.add(&sides.written(&key)).await?;
-                    Ok(Step::Failed)
-                }
-            },
-            Err(error) => Err(error),
-        };
-        done
+        let sides = self.mirror.writing().await?;
+        match self.make_equal(&sides, &key, recorded.as_ref()).await {
+            Ok(step) => Ok(step),
+            Err(_) => {
+                self.mirror.journal.add(&sides.written(&key)).await?;
+                Ok(Step::Failed)
+            }
+        }
     }
 
     async fn make_equal(

@@ -1,5 +1,6 @@
 //! Sessions in two stores.
 
+mod carry;
 mod converge;
 mod key;
 mod marks;
@@ -20,6 +21,7 @@ use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session,
 
 use crate::journal::{Pass, dirty, had_no_effect};
 use crate::phase::{Phase, Phases, Writing};
+pub use carry::{Carried, MAIL_MEMORY};
 pub use key::SessionKey;
 pub use sweep::{SessionDifference, SessionFault, SessionSweep, SessionsCompared, SessionsSwept};
 

@@ -85,7 +85,7 @@ pub struct SessionsCompared {
 /// Walks over all sessions of a mirror.
 #[derive(Debug, Clone)]
 pub struct SessionSweep {
-    mirror: Arc<DualSessionStore>,
+    pub(super) mirror: Arc<DualSessionStore>,
     old: Arc<dyn SessionKeys>,
     new: Arc<dyn SessionKeys>,
 }
@@ -97,7 +97,7 @@ impl SessionSweep {
         Self { mirror, old, new }
     }
 
-    fn keys_of(&self, leader: Leader) -> &dyn SessionKeys {
+    pub(super) fn keys_of(&self, leader: Leader) -> &dyn SessionKeys {
         match leader {
             Leader::Old => &*self.old,
             Leader::New => &*self.new,
