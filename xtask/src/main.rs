@@ -7,6 +7,8 @@ mod backends;
 mod bench;
 mod checks;
 mod command;
+mod connection;
+mod demo;
 mod test;
 mod up;
 
@@ -34,6 +36,8 @@ enum Task {
     Adapters,
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
+    /// Move a live service from its old providers to new ones and back, on this machine, while guests order.
+    DemoMigration(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Task::Up => up::run(),
         Task::Adapters => adapters::write(&adapters::folder(), false),
         Task::Bench(options) => bench::run(&options),
+        Task::DemoMigration(options) => demo::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

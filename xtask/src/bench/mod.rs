@@ -1,7 +1,6 @@
 //! `cargo xtask bench`: measures the release build on this machine.
 
 mod adapters;
-mod connection;
 mod load;
 mod machine;
 mod page;

@@ -1,0 +1,328 @@
+//! `cargo xtask demo-migration`: a whole move, live. Both sides are started on this machine, the old one is filled, two instances of
+//! the service serve while guests order without a pause, owners change prices and upload pictures, people sign in and out, and the old
+//! application writes past all of it. Meanwhile everything moves there, back, and there again. In the end both sides must be the same
+//! to the byte and hold everything that was promised to anybody, and nobody may have been refused.
+
+mod client;
+mod compare;
+mod emulator;
+mod foreign;
+mod guests;
+mod house;
+mod instance;
+mod owners;
+mod psql;
+mod record;
+mod report;
+mod rows;
+mod sides;
+mod steps;
+mod storages;
+mod timeline;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::task::JoinSet;
+
+use crate::backends::program::WHOLE;
+use crate::command::{Failure, built, cargo, step};
+use client::Client;
+use compare::Comparison;
+use foreign::{Left, Writer};
+use house::{House, must, of_browser};
+use instance::Instance;
+use owners::Scene;
+use record::Record;
+use report::Report;
+use sides::Sides;
+use steps::Steps;
+
+/// Restaurants that are open while everything moves.
+const HOUSES: u32 = 10;
+const PRICES_EVERY: Duration = Duration::from_millis(200);
+const VISITORS_EVERY: Duration = Duration::from_secs(1);
+const PICTURES_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How many orders the old side holds besides the real ones.
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    orders: u32,
+    /// How many people are signed in on the old side.
+    #[arg(long, value_name = "COUNT", default_value_t = 5_000)]
+    sessions: u32,
+    /// How many dishes of the open restaurants have pictures.
+    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=300))]
+    pictures: u32,
+    /// How many orders guests place per second.
+    #[arg(long, value_name = "RATE", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    rate: u32,
+    /// How long it goes on before the move, between its steps, and after it, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// A port that moves: rows, objects, sessions, mail or sockets. All without.
+    #[arg(long = "port", value_name = "PORT", value_parser = PORTS)]
+    ports: Vec<String>,
+    /// Move nothing: what the same load sees on the old side alone.
+    #[arg(long)]
+    baseline: bool,
+    /// Leave both sides running in the end, until you stop it.
+    #[arg(long)]
+    keep: bool,
+    /// Build without optimization. It is there sooner, and its times say nothing.
+    #[arg(long)]
+    debug: bool,
+    /// A program to run instead of the one that is built: it must have the adapters of both sides.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Build nothing: take what was built before.
+    #[arg(long)]
+    no_build: bool,
+}
+
+const PORTS: [&str; 5] = ["rows", "objects", "sessions", "mail", "sockets"];
+/// The variables that choose the adapters of each of them.
+const CHOICES: [&str; 5] =
+    ["WAITERIX_STORE", "WAITERIX_BLOBS", "WAITERIX_SESSIONS", "WAITERIX_MAILER", "WAITERIX_NOTIFIER"];
+
+impl Options {
+    fn moves(&self, port: &str) -> bool {
+        !self.baseline && (self.ports.is_empty() || self.ports.iter().any(|wanted| wanted == port))
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let (program, providers) = build(options)?;
+    let folder = built("demo-migration");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(demonstrate(options, &program, &providers, &folder))
+}
+
+/// Builds the program and what stands for the old providers, with the features they have in tests.
+fn build(options: &Options) -> Result<(PathBuf, PathBuf), Failure> {
+    let profile = if options.debug { "debug" } else { "release" };
+    let mut command = cargo();
+    command.arg("build").args(WHOLE).args(["--example", "old_providers"]);
+    if options.program.is_none() {
+        command.args(["--bin", "waiterix"]);
+    }
+    if !options.debug {
+        command.arg("--release");
+    }
+    if !options.no_build {
+        step("Building the program, and what stands for the old providers", &mut command)?;
+    }
+    let folder = built(profile);
+    let program = options.program.clone().unwrap_or_else(|| folder.join("waiterix"));
+    Ok((fs::canonicalize(program)?, folder.join("examples").join("old_providers")))
+}
+
+async fn demonstrate(
+    options: &Options,
+    program: &Path,
+    providers: &Path,
+    folder: &Path,
+) -> Result<(), Failure> {
+    println!("\n==> Both sides");
+    let sides = Arc::new(Sides::start(providers).await?);
+    let orders_from = fill(options, program, &sides)?;
+    let mut variables = sides.variables().to_vec();
+    for (port, choice) in PORTS.into_iter().zip(CHOICES) {
+        let side = if options.moves(port) { "dual" } else { "legacy" };
+        variables.push((choice.to_owned(), side.to_owned()));
+    }
+    let instances = [
+        Instance::start(program, folder, "instance-1", &variables)?,
+        Instance::start(program, folder, "instance-2", &variables)?,
+    ];
+    let record = Arc::new(Record::new());
+    let addresses = [instances[0].address, instances[1].address];
+    let client = Arc::new(Client::new(addresses, Arc::clone(&record)));
+    println!("==> {HOUSES} restaurants open");
+    let mut houses = Vec::new();
+    for nth in 1..=HOUSES {
+        houses.push(House::open(&client, &sides, nth).await?);
+    }
+    let closed = Arc::new(AtomicBool::new(false));
+    let scene = Scene { client, sides: Arc::clone(&sides), houses: Arc::new(houses), closed };
+    for nth in 0..options.pictures {
+        let nth = usize::try_from(nth).unwrap_or_default();
+        scene.show_picture(nth, nth).await;
+    }
+    let mut steps = Steps {
+        program: program.to_owned(),
+        folder: folder.to_owned(),
+        variables,
+        ports: options.ports.clone(),
+        record,
+        taken: Vec::new(),
+    };
+    let (left, stopped) = move_under_load(options, &scene, &mut steps).await?;
+    let length = steps.record.now();
+    let comparison = compared(options, &scene, &left).await?;
+    let seen = steps.record.seen();
+    let report = Report {
+        seen: &seen,
+        steps: &steps.taken,
+        flips: &steps.flips(&seen),
+        comparison: &comparison,
+        stopped,
+        length,
+        orders_from: &orders_from,
+        ports: &moved(options),
+        rate: options.rate,
+    };
+    report.write(folder)?;
+    println!("\n{}\nWritten to {}", report.text(), folder.display());
+    if options.keep {
+        keep(&sides, &addresses);
+    }
+    report.verdict()
+}
+
+/// The ports that move, in words.
+fn moved(options: &Options) -> String {
+    let ports: Vec<&str> = PORTS.into_iter().filter(|port| options.moves(port)).collect();
+    if ports.is_empty() { "none".to_owned() } else { ports.join(", ") }
+}
+
+/// Makes the schemas and the rows of the old side; says where the real orders are from.
+fn fill(options: &Options, program: &Path, sides: &Sides) -> Result<String, Failure> {
+    rows::old_schema(&sides.old)?;
+    for side in [&["--legacy"][..], &[]] {
+        let mut migrate = Command::new(program);
+        migrate.args(["schema", "migrate"]).args(side);
+        migrate.envs(sides.variables().iter().cloned()).env("WAITERIX_STORE", "aws");
+        step("Completing the schema", &mut migrate)?;
+    }
+    println!("==> {} orders and {} sessions", options.orders, options.sessions);
+    let from = rows::fill(&sides.old, options.orders, options.sessions)?;
+    println!("    real orders: {from}");
+    Ok(from)
+}
+
+/// Lets everybody come, takes the steps, and lets everybody go. A step that fails ends the move, not the load before its time.
+async fn move_under_load(
+    options: &Options,
+    scene: &Scene,
+    steps: &mut Steps,
+) -> Result<(Left, Option<String>), Failure> {
+    println!("==> {} orders per second", options.rate);
+    let writer = Writer::start(&scene.sides.old, Arc::clone(&steps.record), Arc::clone(&scene.closed))?;
+    let mut crowd = JoinSet::new();
+    let guests = (Arc::clone(&scene.client), Arc::clone(&scene.houses), Arc::clone(&scene.closed));
+    crowd.spawn(guests::come(guests.0, guests.1, options.rate, guests.2));
+    crowd.spawn(scene.clone().change_prices(PRICES_EVERY));
+    crowd.spawn(scene.clone().come_and_go(VISITORS_EVERY));
+    crowd.spawn(scene.clone().show_pictures(PICTURES_EVERY));
+    let stopped = if options.baseline {
+        tokio::time::sleep(options.pause()).await;
+        None
+    } else {
+        take_all(options, steps).await.err().map(|failure| failure.to_string())
+    };
+    scene.closed.store(true, Ordering::Relaxed);
+    while let Some(gone) = crowd.join_next().await {
+        gone.map_err(|error| Failure::Said(format!("the load stopped: {error}")))?;
+    }
+    let left = tokio::task::spawn_blocking(|| writer.stopped()).await;
+    let left = left.map_err(|error| Failure::Said(error.to_string()))??;
+    if stopped.is_none() && !options.baseline {
+        // What is verified now stands still.
+        let verified = steps.take("verify", &[]).await.err().map(|failure| failure.to_string());
+        return Ok((left, verified));
+    }
+    Ok((left, stopped))
+}
+
+async fn take_all(options: &Options, steps: &mut Steps) -> Result<(), Failure> {
+    let go_on = || tokio::time::sleep(options.pause());
+    go_on().await;
+    steps.take("plan", &[]).await?;
+    steps.take("start", &["--yes"]).await?;
+    go_on().await;
+    for flip in ["cutover", "rollback", "cutover"] {
+        steps.take("verify", &[]).await?;
+        steps.take(flip, &["--yes"]).await?;
+        go_on().await;
+    }
+    Ok(())
+}
+
+/// Compares the sides once everybody has gone.
+async fn compared(options: &Options, scene: &Scene, left: &Left) -> Result<Comparison, Failure> {
+    println!("==> Comparing both sides");
+    let sides = &scene.sides;
+    let record = &scene.client.record;
+    let rows_move = options.moves("rows");
+    // Without a move the old side is held against itself: what was promised must be there all the same.
+    let other = if rows_move { &sides.new } else { &sides.old };
+    let mut comparison = compare::rows(&sides.old, other)?;
+    compare::promises("old side", &sides.old, &record.seen(), left, &mut comparison)?;
+    if rows_move {
+        compare::promises("new side", &sides.new, &record.seen(), left, &mut comparison)?;
+    }
+    if options.moves("objects") {
+        storages::objects(sides, &mut comparison).await?;
+    }
+    if options.moves("sessions") {
+        storages::sessions(sides, &mut comparison)?;
+    }
+    shown(&scene.client, &mut comparison).await?;
+    Ok(comparison)
+}
+
+/// Whether both instances know who is signed in and who is not, and show the pictures that were shown last.
+async fn shown(client: &Client, comparison: &mut Comparison) -> Result<(), Failure> {
+    let (signed_in, signed_out, pictures) = {
+        let seen = client.record.seen();
+        (seen.signed_in.clone(), seen.signed_out.clone(), seen.pictures.clone())
+    };
+    let (mut out, mut back, mut lost) = (0, 0, 0);
+    for instance in [0, 1] {
+        for (cookie, address) in &signed_in {
+            let whoami = of_browser("GET", "/api/auth/user", cookie, None);
+            let answer = client.exchange(instance, &whoami).await.and_then(|reply| reply.json());
+            out += usize::from(!storages::is_signed_in(answer, address));
+        }
+        for cookie in &signed_out {
+            let whoami = of_browser("GET", "/api/auth/user", cookie, None);
+            let reply = client.exchange(instance, &whoami).await;
+            back += usize::from(reply.map_or(0, |reply| reply.status) != 401);
+        }
+        for (path, bytes) in pictures.values() {
+            let reply = client.exchange(instance, &of_browser("GET", path, "", None)).await;
+            lost += usize::from(!reply.is_ok_and(|reply| reply.status == 200 && &reply.body == bytes));
+        }
+    }
+    comparison.found(out, || format!("{out} times somebody who had signed in was not"));
+    comparison.found(back, || format!("{back} times somebody who had signed out was back"));
+    comparison.found(lost, || format!("{lost} times a picture was not shown"));
+    must(client, &of_browser("GET", "/health", "", None)).await.map(drop)
+}
+
+/// Leaves everything running until Enter, the end of input or Ctrl-C.
+fn keep(sides: &Sides, addresses: &[std::net::SocketAddr]) {
+    println!("\nThe old database: {}\nThe new database: {}", sides.old.url, sides.new.url);
+    for address in addresses {
+        println!("An instance:      http://{address}/");
+    }
+    println!("All of it ends with this command; Enter or Ctrl-C ends it.");
+    // Whatever comes, or the end of input, is the wish to stop.
+    let _ = std::io::stdin().read(&mut [0]);
+}
