@@ -52,7 +52,7 @@ impl Plan {
         selection: Selection,
         settings: &mut Settings,
     ) -> Self {
-        let wants = |choice: Choice| choice == Choice::Aws;
+        let wants = |choice: Choice| choice.needs(Choice::Aws);
         let mut plan = Self::default();
         if wants(selection.store) {
             let hosting = match place {
@@ -93,6 +93,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How the database is reached, if rows are there.
+    #[cfg(feature = "legacy")]
+    pub(crate) fn database(&self) -> Option<&waiterix_postgres::connect::PostgresSettings> {
+        self.store.as_ref().map(|store| &store.postgres)
+    }
+}
+
 impl Prepared {
     fn config(&self) -> Result<&SdkConfig, String> {
         chosen(&self.config, "the AWS region")
@@ -110,6 +118,13 @@ impl Family for Prepared {
         let store = Arc::new(store.map_err(|error| said("the database", &error))?);
         self.open = Some(store.clone());
         Ok(hardened(store as Arc<dyn Store>))
+    }
+
+    #[cfg(feature = "legacy")]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        let mut settings = chosen(&self.plan.store, "the database")?.clone();
+        settings.postgres = crate::dual::beside(&settings.postgres);
+        rds::database(&settings, self.config.as_ref(), &self.clock).map_err(|error| said("the move", &error))
     }
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {

@@ -14,6 +14,9 @@ use crate::Choice;
 #[async_trait]
 pub(crate) trait Family: fmt::Debug + Send + Sync {
     async fn store(&mut self) -> Result<Arc<dyn Store>, String>;
+    /// The database of the rows, with connections that are nobody else's, for a move of the rows.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String>;
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String>;
     /// Providers that cannot tell a repeated mail from a new one keep a ledger in the sessions' one-time data.
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String>;
@@ -42,6 +45,11 @@ fn absent<T>() -> Result<T, String> {
 #[async_trait]
 impl Family for Absent {
     async fn store(&mut self) -> Result<Arc<dyn Store>, String> {
+        absent()
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
         absent()
     }
 
@@ -91,7 +99,8 @@ impl Families {
         match choice {
             Choice::Local => &mut *self.local,
             Choice::Legacy => &mut *self.legacy,
-            Choice::Aws => &mut *self.aws,
+            // Ports over two families are put together by those who ask; what else there is to ask is of the new one.
+            Choice::Aws | Choice::Dual => &mut *self.aws,
         }
     }
 

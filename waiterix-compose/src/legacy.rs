@@ -54,7 +54,7 @@ impl Plan {
     /// Reads the settings of the ports that are on the old providers; the places of objects are added to those of the
     /// service.
     pub(crate) fn read(vars: &mut Vars<'_>, selection: Selection, settings: &mut Settings) -> Self {
-        let wants = |choice: Choice| choice == Choice::Legacy;
+        let wants = |choice: Choice| choice.needs(Choice::Legacy);
         let mut plan = Self::default();
         if wants(selection.store) {
             plan.store = Some(NeonSettings::read(vars, Hosting::Server));
@@ -97,6 +97,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How the database is reached, if rows are there.
+    #[cfg(feature = "aws")]
+    pub(crate) fn database(&self) -> Option<&waiterix_postgres::connect::PostgresSettings> {
+        self.store.as_ref().map(|store| &store.postgres)
+    }
+}
+
 /// The key of object URLs: the secret all processes share, and what it is used for here, so that a signature of one kind is
 /// none of the other.
 fn objects_key(secret: &Secret) -> Secret {
@@ -114,6 +122,13 @@ impl Family for Prepared {
         let store = Arc::new(store);
         self.store = Some(store.clone());
         Ok(hardened(store as Arc<dyn Store>))
+    }
+
+    #[cfg(feature = "aws")]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        let mut settings = chosen(&self.plan.store, "the database")?.clone();
+        settings.postgres = crate::dual::beside(&settings.postgres);
+        neon::database(&settings, &self.clock).map_err(|error| said("the move", &error))
     }
 
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(all(feature = "aws", feature = "legacy"))]
+pub mod dual;
 pub mod environment;
 mod family;
 #[cfg(feature = "local")]
@@ -51,6 +53,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Which adapter serves which port.
     pub selection: Selection,
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    is_function: bool,
     #[cfg(feature = "local")]
     local: local::Plan,
     #[cfg(feature = "legacy")]
@@ -65,6 +69,8 @@ pub struct Service {
     /// The service.
     pub app: Shared,
     families: Families,
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    moving: Option<dual::Moving>,
 }
 
 impl Plan {
@@ -81,7 +87,7 @@ impl Plan {
         if selection.sessions != Choice::Local {
             vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
         }
-        if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
+        if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) || selection.uses(Choice::Dual) {
             vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
         }
         if selection.mailer != Choice::Local {
@@ -98,9 +104,21 @@ impl Plan {
         let legacy = legacy::Plan::read(vars, selection, &mut settings);
         #[cfg(feature = "aws")]
         let aws = aws::Plan::read(vars, place, selection, &mut settings);
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        if selection.uses(Choice::Dual) {
+            vars.required("LEGACY_DATABASE_URL", "with two databases both must be named");
+            if let (Some(old), Some(new)) = (legacy.database(), aws.database()) {
+                dual::compare(vars, old, new);
+            }
+            for name in selection.dual_besides_rows() {
+                vars.problem(name, "only rows (WAITERIX_STORE) can be dual as yet");
+            }
+        }
         Ok(Self {
             settings,
             selection,
+            #[cfg(all(feature = "aws", feature = "legacy"))]
+            is_function: matches!(place, Place::Function),
             #[cfg(feature = "local")]
             local,
             #[cfg(feature = "legacy")]
@@ -136,8 +154,20 @@ impl Plan {
         let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
         let sessions = families.of(selection.sessions).sessions().await?;
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        let (store, moving) = if selection.store == Choice::Dual {
+            let stores =
+                [families.of(Choice::Legacy).store().await?, families.of(Choice::Aws).store().await?];
+            let databases = [families.of(Choice::Legacy).beside()?, families.of(Choice::Aws).beside()?];
+            let (store, moving) = dual::rows(stores, databases, self.is_function, &clock);
+            (store, Some(moving))
+        } else {
+            (families.of(selection.store).store().await?, None)
+        };
+        #[cfg(not(all(feature = "aws", feature = "legacy")))]
+        let store = families.of(selection.store).store().await?;
         let ports = Ports {
-            store: families.of(selection.store).store().await?,
+            store,
             blobs: families.of(selection.blobs).blobs().await?,
             mailer: families.of(selection.mailer).mailer(&sessions).await?,
             notifier: families.of(selection.notifier).notifier().await?,
@@ -150,7 +180,7 @@ impl Plan {
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
             Choice::Legacy => legacy_signer,
-            Choice::Aws => None,
+            Choice::Aws | Choice::Dual => None,
         };
         if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
@@ -158,7 +188,12 @@ impl Plan {
         if let Some(client) = web {
             app = app.with_web_client(client);
         }
-        Ok(Service { app: Arc::new(app), families })
+        Ok(Service {
+            app: Arc::new(app),
+            families,
+            #[cfg(all(feature = "aws", feature = "legacy"))]
+            moving,
+        })
     }
 }
 
@@ -168,8 +203,28 @@ impl Service {
         self.families.dismiss_sockets();
     }
 
+    /// The rows of the old provider and of the new one, where both are served.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    #[must_use]
+    pub fn both_stores(&self) -> Option<&[Arc<dyn waiterix_ports::Store>; 2]> {
+        self.moving.as_ref().map(|moving| &moving.stores)
+    }
+
+    /// Makes the provider that follows equal to the one that leads, for at most this long; for a process in which nothing runs in
+    /// the background. Nothing where only one provider is served.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    pub async fn relay(&self, within: std::time::Duration) {
+        if let Some(moving) = &self.moving {
+            moving.pass(within).await;
+        }
+    }
+
     /// Finishes what was queued and lets go of files and connections.
     pub async fn close(&self) {
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        if let Some(moving) = &self.moving {
+            moving.close().await;
+        }
         self.families.close().await;
     }
 }

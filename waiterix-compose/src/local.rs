@@ -87,6 +87,11 @@ impl Family for Prepared {
         Ok(store)
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        Err("local rows are not moved".to_owned())
+    }
+
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let signer = self.signer.clone().ok_or("the key of object URLs is missing")?;
         let opened = FolderBlobStore::open(self.data.join("objects"), signer, self.clock.clone()).await;

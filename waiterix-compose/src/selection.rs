@@ -11,6 +11,8 @@ pub enum Choice {
     Legacy,
     /// Amazon Web Services.
     Aws,
+    /// The old provider and Amazon Web Services at once, of which one leads and the other one is made equal to it.
+    Dual,
 }
 
 impl Choice {
@@ -20,6 +22,7 @@ impl Choice {
             Self::Local => "local",
             Self::Legacy => "legacy",
             Self::Aws => "aws",
+            Self::Dual => "dual",
         }
     }
 
@@ -29,7 +32,22 @@ impl Choice {
             Self::Local => cfg!(feature = "local"),
             Self::Legacy => cfg!(feature = "legacy"),
             Self::Aws => cfg!(feature = "aws"),
+            Self::Dual => cfg!(all(feature = "aws", feature = "legacy")),
         }
+    }
+
+    /// What the program must be built with.
+    const fn features(self) -> &'static str {
+        match self {
+            Self::Dual => "aws,legacy",
+            Self::Local | Self::Legacy | Self::Aws => self.as_str(),
+        }
+    }
+
+    /// Whether the adapters of a family are needed for it.
+    #[cfg(any(feature = "aws", feature = "legacy"))]
+    pub(crate) fn needs(self, family: Self) -> bool {
+        self == family || (self == Self::Dual && family != Self::Local)
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -37,6 +55,7 @@ impl Choice {
             "local" => Some(Self::Local),
             "legacy" => Some(Self::Legacy),
             "aws" => Some(Self::Aws),
+            "dual" => Some(Self::Dual),
             _ => None,
         }
     }
@@ -58,6 +77,18 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// The ports that are served by two families at once, by the variables that say so.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    pub(crate) fn dual_besides_rows(&self) -> impl Iterator<Item = &'static str> {
+        let choices = [
+            (self.blobs, "WAITERIX_BLOBS"),
+            (self.mailer, "WAITERIX_MAILER"),
+            (self.sessions, "WAITERIX_SESSIONS"),
+            (self.notifier, "WAITERIX_NOTIFIER"),
+        ];
+        choices.into_iter().filter(|(choice, _)| *choice == Choice::Dual).map(|(_, name)| name)
+    }
+
     /// Everything local, whatever the environment says.
     pub const LOCAL: Self = Self {
         store: Choice::Local,
@@ -88,13 +119,13 @@ impl Selection {
             sessions: known(vars, "WAITERIX_SESSIONS", sessions).unwrap_or(all),
             notifier: known(vars, "WAITERIX_NOTIFIER", notifier).unwrap_or(all),
         };
-        for choice in [Choice::Local, Choice::Legacy, Choice::Aws] {
+        for choice in [Choice::Local, Choice::Legacy, Choice::Aws, Choice::Dual] {
             if selection.uses(choice) && !is_built_in(choice) {
-                let name = choice.as_str();
+                let (name, features) = (choice.as_str(), choice.features());
                 vars.problem(
                     "WAITERIX_ADAPTERS",
                     format!(
-                        "this program was built without the {name} adapters; build it with --features {name}"
+                        "this program was built without the {name} adapters; build it with --features {features}"
                     ),
                 );
             }
@@ -112,7 +143,7 @@ fn known(vars: &mut Vars<'_>, name: &'static str, value: Option<String>) -> Opti
     let value = value?;
     let choice = Choice::named(&value);
     if choice.is_none() {
-        vars.problem(name, "must be local, legacy or aws");
+        vars.problem(name, "must be local, legacy, aws or dual");
     }
     choice
 }

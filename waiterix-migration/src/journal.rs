@@ -1,57 +1,15 @@
 //! Which keys are dirty: the other side may not be equal to the leader there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
+use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal};
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
-
-/// Names one entry; later ones are larger, but not every number is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub u64);
-
-/// A key that is dirty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry<K> {
-    /// Names the entry. A key that is written again meanwhile has another entry.
-    pub id: EntryId,
-    /// The key.
-    pub key: K,
-}
-
-/// Remembers dirty keys. A mirror adds an entry before it writes a key, and takes away exactly those entries that it had seen
-/// before it converged their key; so what is written meanwhile stays dirty.
-///
-/// All processes that write through mirrors of the same providers share one journal, and it outlives them: what it holds is
-/// what a crash left to be done. Writers outside of Waiterix may add entries too, for example by a trigger.
-#[async_trait]
-pub trait Journal<K>: fmt::Debug + Send + Sync + 'static {
-    /// Remembers that a key is dirty, before it answers.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Timeout`: then the write is not begun.
-    async fn add(&self, key: &K) -> Result<EntryId>;
-
-    /// The entries behind another one, the oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Timeout`.
-    async fn entries(&self, after: Option<EntryId>, limit: u32) -> Result<Vec<Entry<K>>>;
-
-    /// Forgets these entries; unknown ones are fine.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Timeout`.
-    async fn done(&self, entries: &[EntryId]) -> Result<()>;
-
-    /// Whether there is an entry of a key.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Timeout`.
-    async fn holds(&self, key: &K) -> Result<bool>;
-}
 
 /// What one walk of a relay through the journal did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,13 +18,32 @@ pub struct Pass {
     pub converged: u32,
     /// Keys that stay dirty.
     pub failed: u32,
+    /// Keys that stay in the journal although they are equal, because something may still come.
+    pub waiting: u32,
+}
+
+impl Pass {
+    /// Counts a key.
+    pub(crate) const fn count(&mut self, converged: bool) {
+        if converged {
+            self.converged += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
+    /// Whether there was nothing to do, and nothing failed.
+    #[must_use]
+    pub const fn found_all_equal(&self) -> bool {
+        self.converged == 0 && self.failed == 0
+    }
 }
 
 /// A [`Journal`] that ends with the process: for tests, and for trying a move where nothing depends on it.
 pub struct MemoryJournal<K>(Mutex<State<K>>);
 
 struct State<K> {
-    entries: BTreeMap<EntryId, K>,
+    entries: BTreeMap<EntryId, (K, Instant)>,
     last: u64,
 }
 
@@ -107,7 +84,7 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
         let mut state = self.state();
         state.last += 1;
         let id = EntryId(state.last);
-        state.entries.insert(id, key.clone());
+        state.entries.insert(id, (key.clone(), Instant::now()));
         Ok(id)
     }
 
@@ -115,7 +92,7 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let state = self.state();
         let found = state.entries.range((from, Bound::Unbounded)).take(limit as usize);
-        Ok(found.map(|(id, key)| Entry { id: *id, key: key.clone() }).collect())
+        Ok(found.map(|(id, (key, _))| Entry { id: *id, key: key.clone() }).collect())
     }
 
     async fn done(&self, entries: &[EntryId]) -> Result<()> {
@@ -127,7 +104,13 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
     }
 
     async fn holds(&self, key: &K) -> Result<bool> {
-        Ok(self.state().entries.values().any(|held| held == key))
+        Ok(self.state().entries.values().any(|(held, _)| held == key))
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        let state = self.state();
+        let age = state.entries.values().map(|(_, since)| since.elapsed()).max().unwrap_or_default();
+        Ok(Backlog { entries: state.entries.len() as u64, age })
     }
 }
 
@@ -135,18 +118,24 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
 const PAGE: u32 = 200;
 
 /// The dirty keys, each with all of its entries there are now: a key that was written a hundred times is converged once.
-pub(crate) async fn dirty<K: Clone + PartialEq + 'static>(
+///
+/// An entry whose number becomes visible behind this walk is found by the next one.
+pub(crate) async fn dirty<K: Clone + Eq + Hash + 'static>(
     journal: &dyn Journal<K>,
 ) -> Result<Vec<(K, Vec<EntryId>)>> {
     let (mut keys, mut after): (Vec<(K, Vec<EntryId>)>, _) = (Vec::new(), None);
+    let mut places: HashMap<K, usize> = HashMap::new();
     loop {
         let page = journal.entries(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(keys) };
         after = Some(last.id);
         for Entry { id, key } in page {
-            match keys.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, ids)) => ids.push(id),
-                None => keys.push((key, vec![id])),
+            match places.get(&key) {
+                Some(place) => keys[*place].1.push(id),
+                None => {
+                    places.insert(key.clone(), keys.len());
+                    keys.push((key, vec![id]));
+                }
             }
         }
     }

@@ -19,14 +19,26 @@
 mod blob;
 mod journal;
 mod mail;
+mod memory;
 mod notifier;
 mod phase;
+pub mod plan;
 pub mod protocol;
+pub mod rows;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-pub use blob::{BlobKey, DualBlobStore};
-pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
+pub use blob::{
+    BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
+};
+pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
+pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
-pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
-pub use session::{DualSessionStore, SessionKey};
+pub use phase::{Phase, Phases, Switch, Writing};
+pub use session::{
+    DualSessionStore, SessionDifference, SessionFault, SessionKey, SessionSweep, SessionsCompared,
+    SessionsSwept,
+};
+pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

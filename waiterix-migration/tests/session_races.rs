@@ -187,7 +187,7 @@ async fn a_slow_copy_of_an_older_state_is_refused() {
         // Whoever is slow does not get to look again.
         old_wire.cut();
     });
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 0, failed: 1 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 0, failed: 1, ..Pass::default() });
     assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(5000));
     assert!(moving.journal.is_empty(), "so nobody would make up for it");
 }
@@ -223,7 +223,7 @@ async fn a_logout_by_the_old_application_ends_the_copy() {
         );
         // What a trigger on its table does.
         moving.journal.add(&SessionKey::Session(id("one"))).await.unwrap();
-        assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+        assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
         assert!(!has(&*moving.mirror, "one").await);
         assert!(!has(&*moving.new, "one").await && !has(&*moving.old, "one").await);
     }
@@ -252,7 +252,7 @@ async fn a_storm_of_touches_is_one_write_on_the_other_side() {
             .unwrap();
     }
     assert_eq!(moving.new.load(&id("one")).await.unwrap().unwrap().revision, revision, "nothing came yet");
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
     assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(3700));
     assert!(moving.journal.is_empty());
 }
@@ -356,7 +356,7 @@ async fn a_write_of_unknown_outcome_stays_dirty_until_both_are_equal() {
     refused(answer, ErrorKind::Timeout, "it was done, and the answer lost");
     moving.old_wire.mend();
     assert_ne!(moving.new.load(&id("one")).await.unwrap().unwrap().session, read.session);
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
     assert_eq!(moving.new.load(&id("one")).await.unwrap().unwrap().session, read.session);
 }
 

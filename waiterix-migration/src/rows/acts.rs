@@ -1,0 +1,105 @@
+//! The steps of a cutover that change a standing.
+
+use std::time::Duration;
+
+use waiterix_ports::moving::{Mode, Standing};
+use waiterix_ports::{Error, ErrorKind, Result};
+
+use super::sides::{Seen, Sides};
+use crate::phase::Leader;
+use crate::protocol::cutover::{Act, Findings, View, next};
+
+impl Act {
+    /// As a stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Announce => "announce",
+            Self::AwaitReaders => "await readers",
+            Self::Fence => "fence",
+            Self::Drain => "drain",
+            Self::Verify => "verify",
+            Self::Decide => "decide",
+            Self::Open => "open",
+            Self::Follow => "follow",
+            Self::Abort => "abort",
+            Self::Done => "done",
+            Self::Aborted => "aborted",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// Both standings, first that of the side that gives the lead away.
+pub(super) async fn view(sides: &Sides, from: Leader) -> Result<View> {
+    let missing = || Error::new(ErrorKind::Conflict, "moving.view").with("fault", "nothing is installed");
+    let giving: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
+    let taking: Standing = sides.of(from.other()).standing().await?.ok_or_else(missing)?;
+    Ok(View { from: giving, to: taking })
+}
+
+/// Takes a step, if both standings are those that were seen; answers whether they were.
+pub(super) async fn shift(
+    sides: &Sides,
+    from: Leader,
+    view: View,
+    act: Act,
+    patience: Duration,
+) -> Result<bool> {
+    let epoch = view.from.epoch;
+    let (side, seen, mode, epoch) = match act {
+        Act::Announce => (from, view.from, Mode::Announced, epoch),
+        Act::Fence => (from, view.from, Mode::Fenced, epoch),
+        Act::Decide => (from, view.from, Mode::Decided, epoch),
+        Act::Abort => (from, view.from, Mode::Open, epoch),
+        Act::Open => (from.other(), view.to, Mode::Open, epoch + 1),
+        Act::Follow => (from, view.from, Mode::Mirror, epoch + 1),
+        Act::AwaitReaders | Act::Drain | Act::Verify | Act::Done | Act::Aborted | Act::Refuse => {
+            return Ok(false);
+        }
+    };
+    sides.of(side).shift(seen, mode, epoch, patience).await
+}
+
+/// The side that is giving the lead away, if one is.
+fn giving(seen: &Seen) -> Option<Leader> {
+    let gives = |side: Leader| {
+        let standing = seen.of(side)?;
+        matches!(standing.mode, Mode::Announced | Mode::Fenced | Mode::Decided)
+            .then_some((standing.epoch, side))
+    };
+    // Of two, the one in the lower epoch is not through yet.
+    [gives(Leader::Old), gives(Leader::New)]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(epoch, _)| *epoch)
+        .map(|(_, side)| side)
+}
+
+/// Ends what somebody began who is not there any more: turns it back where it is not decided, and finishes it where it is. If
+/// that somebody is there after all, its next step is refused.
+pub(super) async fn settle(sides: &Sides, patience: Duration) -> Result<()> {
+    // A change of the leader has fewer steps than that.
+    for _ in 0..8 {
+        let seen = sides.look().await?;
+        let Some(from) = giving(&seen) else { return Ok(()) };
+        let view = view(sides, from).await?;
+        match next(view, Findings { give_up: true, ..Findings::default() }) {
+            Act::Done | Act::Aborted => return Ok(()),
+            Act::Refuse => return Err(refused(view)),
+            act => {
+                shift(sides, from, view, act, patience).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The standings are none that this protocol makes.
+pub(super) fn refused(view: View) -> Error {
+    let text = |standing: Standing| format!("{} in epoch {}", standing.mode.as_str(), standing.epoch);
+    Error::new(ErrorKind::Corrupt, "moving.cutover")
+        .with("fault", "these standings are not of this protocol, and nothing was touched")
+        .with("from", text(view.from))
+        .with("to", text(view.to))
+}
