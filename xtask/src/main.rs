@@ -9,6 +9,7 @@ mod checks;
 mod command;
 mod connection;
 mod demo;
+mod psql;
 mod test;
 mod up;
 

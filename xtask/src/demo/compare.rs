@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::foreign::Left;
-use super::psql::Database;
 use super::record::Seen;
 use crate::command::Failure;
+use crate::psql::Database;
 
 /// What moves by another port, or not at all.
 const APART: [&str; 2] = ["sessions", "waiterix_temp"];
@@ -23,10 +23,10 @@ GROUP BY t.table_name ORDER BY t.table_name COLLATE \"C\"";
 
 /// Both sides, table by table.
 #[derive(Debug, Default)]
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     pub(super) tables: Vec<Table>,
     /// What else is not as it was promised, in words.
-    pub(super) broken: Vec<String>,
+    pub(crate) broken: Vec<String>,
     /// How many things that is.
     pub(super) broken_count: usize,
     pub(super) objects: usize,
@@ -45,7 +45,7 @@ pub(super) struct Table {
 }
 
 impl Comparison {
-    pub(super) fn differences(&self) -> usize {
+    pub(crate) fn differences(&self) -> usize {
         self.tables.iter().map(|table| table.differences).sum::<usize>() + self.broken_count
     }
 
@@ -82,7 +82,7 @@ fn row(columns: &[String]) -> String {
 }
 
 /// Compares all rows, again and again until they are the same or the mirror has had its time.
-pub(super) fn rows(old: &Database, new: &Database) -> Result<Comparison, Failure> {
+pub(crate) fn rows(old: &Database, new: &Database) -> Result<Comparison, Failure> {
     let (here, there) = (tables(old)?, tables(new)?);
     let mut comparison = Comparison::default();
     let names: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
@@ -161,7 +161,7 @@ WHERE name LIKE 'Live %' AND NOT EXISTS (SELECT FROM placed WHERE placed.id = or
 SELECT count(*) FROM scanned FULL JOIN (SELECT * FROM table_scan_events WHERE id LIKE 'foreign-%') AS kept USING (id)
 WHERE kept.table_number IS DISTINCT FROM scanned.label;
 SELECT count(*) FROM priced LEFT JOIN menu_items USING (id) WHERE menu_items.price::text IS DISTINCT FROM priced.price;
-SELECT ai_usage_count FROM restaurants WHERE user_id = 'user-1';"
+SELECT coalesce((SELECT ai_usage_count FROM restaurants WHERE user_id = 'user-1'), -1);"
     );
     let answer = database.script(&sql, &[])?;
     let numbers: Vec<usize> = answer.lines().map(|line| line.parse().unwrap_or(usize::MAX)).collect();
@@ -202,10 +202,7 @@ mod tests {
             let admin = Database::at(server.url().as_str()).unwrap();
             // It cannot be made within a transaction.
             let mut session = admin.session().unwrap();
-            assert_eq!(
-                session.execute(&format!("CREATE DATABASE {name}")).unwrap(),
-                super::super::psql::DONE
-            );
+            assert_eq!(session.execute(&format!("CREATE DATABASE {name}")).unwrap(), crate::psql::DONE);
             Database::at(&server.url().as_str().replace("/postgres", &format!("/{name}"))).unwrap()
         })
     }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::psql::{DONE, Database};
 use super::record::{Foreign, Record};
 use crate::command::Failure;
+use crate::psql::{DONE, Database};
 
 /// How the old side refuses a write while the other one leads.
 const NOT_LEADING: &str = "WX001";

@@ -4,17 +4,16 @@
 //! to the byte and hold everything that was promised to anybody, and nobody may have been refused.
 
 mod client;
-mod compare;
+pub(crate) mod compare;
 mod emulator;
 mod foreign;
 mod guests;
 mod house;
 mod instance;
 mod owners;
-mod psql;
 mod record;
 mod report;
-mod rows;
+pub(crate) mod rows;
 mod sides;
 mod steps;
 mod storages;
@@ -40,6 +39,7 @@ use house::{House, must, of_browser};
 use instance::Instance;
 use owners::Scene;
 use record::Record;
+pub(crate) use record::quantile;
 use report::Report;
 use sides::Sides;
 use steps::Steps;
@@ -67,6 +67,9 @@ pub(crate) struct Options {
     /// How long it goes on before the move, between its steps, and after it, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
+    /// How often the lead changes; an odd number, so that the new side has it in the end.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = odd)]
+    flips: u32,
     /// A port that moves: rows, objects, sessions, mail or sockets. All without.
     #[arg(long = "port", value_name = "PORT", value_parser = PORTS)]
     ports: Vec<String>,
@@ -76,6 +79,13 @@ pub(crate) struct Options {
     /// Leave both sides running in the end, until you stop it.
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    build: Build,
+}
+
+/// What is built before anything begins.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
     /// Build without optimization. It is there sooner, and its times say nothing.
     #[arg(long)]
     debug: bool,
@@ -85,6 +95,13 @@ pub(crate) struct Options {
     /// Build nothing: take what was built before.
     #[arg(long)]
     no_build: bool,
+}
+
+impl Build {
+    /// Whether times say nothing.
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug
+    }
 }
 
 const PORTS: [&str; 5] = ["rows", "objects", "sessions", "mail", "sockets"];
@@ -102,8 +119,15 @@ impl Options {
     }
 }
 
+fn odd(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if count % 2 == 1 => Ok(count),
+        _ => Err("it must be an odd number".to_owned()),
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let (program, providers) = build(options)?;
+    let (program, providers) = build(&options.build)?;
     let folder = built("demo-migration");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -114,7 +138,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Builds the program and what stands for the old providers, with the features they have in tests.
-fn build(options: &Options) -> Result<(PathBuf, PathBuf), Failure> {
+pub(crate) fn build(options: &Build) -> Result<(PathBuf, PathBuf), Failure> {
     let profile = if options.debug { "debug" } else { "release" };
     let mut command = cargo();
     command.arg("build").args(WHOLE).args(["--example", "old_providers"]);
@@ -254,11 +278,12 @@ async fn take_all(options: &Options, steps: &mut Steps) -> Result<(), Failure> {
     let go_on = || tokio::time::sleep(options.pause());
     go_on().await;
     steps.take("plan", &[]).await?;
-    steps.take("start", &["--yes"]).await?;
+    steps.take("start", &[]).await?;
     go_on().await;
-    for flip in ["cutover", "rollback", "cutover"] {
+    for nth in 0..options.flips {
+        let flip = if nth.is_multiple_of(2) { "cutover" } else { "rollback" };
         steps.take("verify", &[]).await?;
-        steps.take(flip, &["--yes"]).await?;
+        steps.take(flip, &["--yes", "--json"]).await?;
         go_on().await;
     }
     Ok(())

@@ -127,7 +127,7 @@ impl Record {
 }
 
 /// A quantile by nearest rank: with few values the largest.
-pub(super) fn quantile(mut values: Vec<Duration>, quantile: f64) -> Duration {
+pub(crate) fn quantile(mut values: Vec<Duration>, quantile: f64) -> Duration {
     values.sort_unstable();
     let rank = (values.len() as f64 * quantile).ceil() as usize;
     values.get(rank.saturating_sub(1)).copied().unwrap_or_default()

@@ -71,6 +71,8 @@ impl Report<'_> {
     /// For other programs.
     pub(super) fn json(&self) -> Value {
         let longest: Vec<Duration> = self.flips.iter().map(|flip| flip.longest).collect();
+        let of_orders = self.seen.requests.iter().filter(|request| request.what == What::Order);
+        let orders: Vec<Duration> = of_orders.map(|request| request.waited).collect();
         let flips: Vec<Value> = self
             .flips
             .iter()
@@ -96,6 +98,8 @@ impl Report<'_> {
             "failed_requests": self.failed(),
             "differences": self.comparison.differences(),
             "pause_ms_p99": if longest.is_empty() { Value::Null } else { json!(ms(quantile(longest, 0.99))) },
+            "orders_ms_p50": ms(quantile(orders.clone(), 0.5)),
+            "orders_ms_p99": ms(quantile(orders, 0.99)),
             "rows": self.comparison.rows(),
             "objects": self.comparison.objects,
             "sessions": self.comparison.sessions,

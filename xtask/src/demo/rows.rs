@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::psql::Database;
 use crate::command::{Failure, root};
+use crate::psql::Database;
 
 /// Where the file of real orders is looked for unless a variable says otherwise, from the workspace's folder.
 const ORDERS_FILE: &str = "../shared/data/restaurant-orders.tsv";
@@ -16,12 +16,12 @@ const HEAD: &str = "order_id\tquantity\titem_name\tchoice_description\titem_pric
 const OLD_SCHEMA: &str = include_str!("../../../waiterix-postgres/tests/states/base.sql");
 
 /// Makes the tables of the old system in an empty database.
-pub(super) fn old_schema(database: &Database) -> Result<(), Failure> {
+pub(crate) fn old_schema(database: &Database) -> Result<(), Failure> {
     database.script(OLD_SCHEMA, &[]).map(drop)
 }
 
 /// Fills the old side and says where the real orders are from.
-pub(super) fn fill(database: &Database, orders: u32, sessions: u32) -> Result<String, Failure> {
+pub(crate) fn fill(database: &Database, orders: u32, sessions: u32) -> Result<String, Failure> {
     let (published, from) = published()?;
     let real = [include_str!("rows/published.sql"), &published, include_str!("rows/real.sql")].join("\n");
     database.script(&real, &[])?;

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use waiterix_backends::{Fault, Running, gcs, ministack, postgres, redis};
 
 use super::emulator::Emulator;
-use super::psql::Database;
 use crate::command::{Failure, root};
+use crate::psql::Database;
 
 /// Origin of the web client.
 pub(super) const SITE: &str = "https://app.example.org";

@@ -118,7 +118,7 @@ impl Steps {
     }
 }
 
-/// `pause_ms` in what a step printed as JSON, at whatever depth; the longest if there are several.
+/// `pausedMs` in what a step printed as JSON, at whatever depth; the longest if there are several.
 fn pause_in(log: &Path) -> Result<Option<f64>, Failure> {
     let text = std::fs::read_to_string(log)?;
     let whole = serde_json::from_str(&text).ok();
@@ -129,7 +129,7 @@ fn pause_in(log: &Path) -> Result<Option<f64>, Failure> {
 fn pause(value: &Value) -> Option<f64> {
     match value {
         Value::Object(members) => {
-            let own = members.get("pause_ms").and_then(Value::as_f64);
+            let own = members.get("pausedMs").and_then(Value::as_f64);
             members.values().filter_map(pause).chain(own).reduce(f64::max)
         }
         Value::Array(items) => items.iter().filter_map(pause).reduce(f64::max),
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_pause_is_found_at_any_depth() {
         let value =
-            serde_json::json!({ "ports": [{ "port": "rows", "pause_ms": 12.5 }, { "port": "mail" }] });
+            serde_json::json!({ "ports": [{ "port": "rows", "pausedMs": 12.5 }, { "port": "mail" }] });
         assert_eq!(pause(&value), Some(12.5));
         assert_eq!(pause(&serde_json::json!({ "done": true })), None);
     }
