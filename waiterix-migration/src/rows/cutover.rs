@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use waiterix_ports::moving::{Ledger, LedgerEntry, Mode, MovingKey, MovingPort};
-use waiterix_ports::{Clock, Error, Result};
+use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
 
 use super::acts;
 use super::differ::compare;
@@ -74,6 +75,14 @@ pub enum Ended {
 const TRIES: u32 = 3;
 /// The pause before something is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// The pause before a step is tried again that waited for writes which did not end, and kept new ones waiting.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Whether a failure says nothing of what became of the step, or that nobody was reached. The other kind is a step that waited
+/// for writes as long as it may.
+fn is_unknown(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable || error.retry_advice() == Retry::Ambiguous
+}
 
 /// Gives the lead to the other side. The way back is the same with the sides in the other order.
 ///
@@ -99,6 +108,8 @@ struct Run {
     opened: Option<Instant>,
     dirty: Vec<MovingKey>,
     troubles: u32,
+    /// The standings that were taken for none of this protocol.
+    strange: Option<View>,
     entries: Vec<LedgerEntry>,
 }
 
@@ -168,6 +179,7 @@ impl Cutover {
             opened: None,
             dirty: Vec::new(),
             troubles: 0,
+            strange: None,
             entries: Vec::new(),
         };
         let ended = self.steps(&mut run, stop).await;
@@ -225,8 +237,15 @@ impl Cutover {
                 Act::Verify => self.verify(run).await,
                 Act::Done => return Ok(self.moved(run, view)),
                 Act::Aborted => {
-                    let reason = run.reason.take().unwrap_or_default();
+                    let reason = run.reason.take();
+                    let reason = reason
+                        .unwrap_or_else(|| "an earlier change of the leader is not finished".to_owned());
                     return Ok(Ended::Aborted { reason });
+                }
+                // Two standings of two moments need not fit together; seen twice, they are of one.
+                Act::Refuse if run.strange != Some(view) => {
+                    run.strange = Some(view);
+                    Ok(())
                 }
                 Act::Refuse => return Err(acts::refused(view)),
             };
@@ -259,18 +278,20 @@ impl Cutover {
         Ended::Moved { epoch: view.to.epoch, paused, drained: run.dirty.len() as u64 }
     }
 
-    /// A step failed: what is not decided is given up after a few, and what is decided is tried for long.
+    /// A step failed. What is not decided is given up after a few; a step that waited in vain for the writes before it is given
+    /// up at once, because new writes wait with it. Then the pauses become long, for the same reason.
     async fn trouble(&self, run: &mut Run, error: Error) -> Result<()> {
         self.progress.tell(&Event::TriedAgain { what: "cutover", why: error.to_string() });
         run.troubles += 1;
-        if run.troubles >= TRIES {
+        if run.troubles >= TRIES || !is_unknown(&error) {
             run.give_up(error.to_string());
         }
         let longest = self.settings.readers + self.settings.pause + self.settings.finish;
         if run.began.elapsed() > longest {
             return Err(error);
         }
-        tokio::time::sleep(AGAIN).await;
+        let pause = if is_unknown(&error) { AGAIN } else { LONG };
+        tokio::time::sleep(pause).await;
         Ok(())
     }
 
@@ -284,7 +305,7 @@ impl Cutover {
             tries += 1;
             match acts::shift(&self.sides, run.from, view, act, self.settings.lock).await {
                 // A repeat of what was done finds it done.
-                Err(_) if tries < TRIES && act != Act::Fence => {}
+                Err(error) if tries < TRIES && is_unknown(&error) => {}
                 answer => break answer,
             }
         }?;
@@ -337,7 +358,6 @@ impl Cutover {
     async fn drain(&self, run: &mut Run, view: View) -> Result<()> {
         let direction = Direction { leader: run.from, epoch: view.from.epoch };
         match timeout_at(run.end(self.settings.pause), self.relay.drain(direction)).await {
-            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("keys went into quarantine"),
             Ok(Ok(mut batch)) => {
                 run.dirty.append(&mut batch.made);
                 run.findings.drained = true;
@@ -348,15 +368,19 @@ impl Cutover {
         Ok(())
     }
 
-    /// Compares what was made equal in the pause; everything else was compared for the gates.
+    /// Compares what was made equal in the pause; everything else was compared for the gates. What went into quarantine since
+    /// then is in no journal any more, and not equal.
     async fn verify(&self, run: &mut Run) -> Result<()> {
         let (from, to) = (self.sides.of(run.from), self.sides.of(run.from.other()));
         run.dirty.sort();
         run.dirty.dedup();
-        let compared = timeout_at(run.end(self.settings.pause), compare(from, to, &run.dirty)).await;
-        match compared {
-            Ok(Ok(differences)) if differences.is_empty() => run.findings.verified = true,
-            Ok(Ok(differences)) => run.give_up(format!("{} keys differ after the drain", differences.len())),
+        let compare = try_join(compare(from, to, &run.dirty), from.quarantined(1));
+        match timeout_at(run.end(self.settings.pause), compare).await {
+            Ok(Ok((_, quarantined))) if !quarantined.is_empty() => run.give_up("a key is in quarantine"),
+            Ok(Ok((differences, _))) if differences.is_empty() => run.findings.verified = true,
+            Ok(Ok((differences, _))) => {
+                run.give_up(format!("{} keys differ after the drain", differences.len()))
+            }
             Ok(Err(error)) => return Err(error),
             Err(_) => run.give_up("what was dirty was not compared in time"),
         }

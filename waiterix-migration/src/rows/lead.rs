@@ -228,7 +228,7 @@ impl Lead {
         }
     }
 
-    /// Whether a change of the leader stands where it stood this long ago.
+    /// Whether a change of the leader stands where it stood this long ago, and nobody here was told so since.
     pub(super) fn is_overdue(&self, seen: Seen, age: Duration) -> bool {
         let (now, mut state) = (self.clock.now(), self.state());
         if seen.is_settled() {
@@ -236,7 +236,14 @@ impl Lead {
             return false;
         }
         match state.unsettled {
-            Some((same, since)) if same == seen => !is_within(now, since, age),
+            Some((same, since)) if same == seen => {
+                let is_overdue = !is_within(now, since, age);
+                if is_overdue {
+                    // One try in each such time: a try may have to wait for writes, and keeps new ones waiting meanwhile.
+                    state.unsettled = Some((seen, now));
+                }
+                is_overdue
+            }
             _ => {
                 state.unsettled = Some((seen, now));
                 false

@@ -86,7 +86,7 @@ impl Relay {
                 Ok(backlog) if backlog.entries == 0 => return Ok(sum),
                 Ok(_) => {}
                 Err(error) => {
-                    self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() })
+                    self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() });
                 }
             }
             if is_idle {

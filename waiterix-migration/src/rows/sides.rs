@@ -140,6 +140,39 @@ impl Sides {
         self.look_knowing(&Seen::default()).await
     }
 
+    /// Takes away what a move added, while the old side leads: as if it had never begun. What is on the new side stays there.
+    ///
+    /// # Errors
+    /// `Conflict` when the new side leads, or a change of the leader is under way; `Denied`, `Unavailable`, `Timeout`.
+    pub async fn cancel(&self) -> Result<()> {
+        self.must_lead(Leader::Old).await?;
+        // The new side refuses everybody until the old one asks nobody any more.
+        self.old.uninstall().await?;
+        self.new.uninstall().await
+    }
+
+    /// Takes away what a move added to the new side, which leads, and ends the move: there is no way back. The old side keeps its
+    /// guard, so that nobody who knows no better writes rows there that nobody would ever see.
+    ///
+    /// # Errors
+    /// As [`Sides::cancel`], with the sides in the other order.
+    pub async fn finish(&self) -> Result<()> {
+        self.must_lead(Leader::New).await?;
+        self.new.uninstall().await
+    }
+
+    /// That a side leads and no change is under way. A repeat finds part of it gone.
+    async fn must_lead(&self, leader: Leader) -> Result<()> {
+        let seen = self.look().await?;
+        let follows = seen.of(leader.other()).is_none_or(|standing| standing.mode == Mode::Mirror);
+        if seen.reads() == Some(leader) && seen.is_settled() && follows {
+            return Ok(());
+        }
+        let fault =
+            format!("the {} side does not lead, or a change of the leader is under way", leader.as_str());
+        Err(Error::new(ErrorKind::Conflict, "moving.end").with("fault", fault))
+    }
+
     /// Whether what is known holds still, as far as the side that leads can tell alone: while its standing is the same, nobody
     /// else has taken the lead.
     pub(super) async fn still_holds(&self, known: &Seen) -> bool {

@@ -32,8 +32,9 @@ const TAKE: &str = "\
         END LOOP;
         FOR found IN
             SELECT t.relname, i.relname AS name, k.conname, x.indisprimary, x.indisunique,
-                   coalesce(format('ALTER TABLE public.%I ADD CONSTRAINT %I %s', t.relname, k.conname,
-                                   pg_get_constraintdef(k.oid)), pg_get_indexdef(i.oid)) AS definition
+                   CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.oid)
+                        ELSE format('ALTER TABLE public.%I ADD CONSTRAINT %I %s', t.relname, k.conname,
+                                    pg_get_constraintdef(k.oid)) END AS definition
             FROM pg_catalog.pg_index x
             JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
             JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid

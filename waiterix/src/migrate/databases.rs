@@ -1,12 +1,13 @@
 //! The two databases of a move.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waiterix_adapters_aws::rds::{self, RdsSettings};
 use waiterix_adapters_aws::sdk::{self, AwsSettings};
 use waiterix_adapters_legacy::neon::{self, NeonSettings};
-use waiterix_compose::environment::{self, complaint};
-use waiterix_compose::{dual, logging};
+use waiterix_compose::dual;
+use waiterix_compose::environment::complaint;
 use waiterix_migration::rows::{Converger, Progress, Relay, RelaySettings, Sides};
 use waiterix_ports::moving::{Ledger as _, LedgerEntry, MovingPort};
 use waiterix_ports::vars::Vars;
@@ -31,10 +32,8 @@ pub(super) struct Move {
 
 impl Move {
     /// Reads the environment and prepares both databases, directly: a pooler can hold no lock. No server is asked.
-    pub(super) async fn prepare() -> Result<Self, String> {
-        let map = environment::read();
-        let mut vars = Vars::new(&map);
-        logging::start(&mut vars);
+    pub(super) async fn prepare(map: &BTreeMap<String, String>) -> Result<Self, String> {
+        let mut vars = Vars::new(map);
         vars.required("LEGACY_DATABASE_URL", "it names the database that is moved away from");
         let mut new = RdsSettings::read(&mut vars, Hosting::Server);
         let mut old = NeonSettings::read(&mut vars, Hosting::Server).direct();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use waiterix_ports::moving::MovingPort;
 
 /// The old database is named by `LEGACY_DATABASE_URL`, the new one by `DATABASE_URL` or `DB_HOST` and so on.
 #[derive(Debug, Clone, Subcommand)]
@@ -35,12 +36,49 @@ pub(crate) enum Migrate {
 pub(crate) enum Port {
     /// The rows of the database.
     Rows,
+    /// Pictures, audio and temporary files.
+    Objects,
+    /// Sessions and one-time data.
+    Sessions,
+    /// Mail: how many recipients are the new provider's.
+    Mail,
+    /// Realtime connections: both transports are live all the time.
+    Sockets,
+}
+
+impl Port {
+    /// As everybody else calls it.
+    pub(crate) const fn moving(self) -> MovingPort {
+        match self {
+            Self::Rows => MovingPort::Rows,
+            Self::Objects => MovingPort::Objects,
+            Self::Sessions => MovingPort::Sessions,
+            Self::Mail => MovingPort::Mail,
+            Self::Sockets => MovingPort::Sockets,
+        }
+    }
+}
+
+impl Migrate {
+    /// Of what.
+    pub(crate) const fn scope(&self) -> &Scope {
+        match self {
+            Self::Plan(options) => &options.scope,
+            Self::Start(options) => &options.scope,
+            Self::Status(options) => &options.look.scope,
+            Self::Pause(scope) | Self::Resume(scope) => scope,
+            Self::Verify(options) | Self::Repair(options) => &options.look.scope,
+            Self::Cutover(options) => &options.look.scope,
+            Self::Rollback(options) => &options.change.look.scope,
+            Self::Finish(options) => &options.scope,
+        }
+    }
 }
 
 /// Of what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Scope {
-    /// What is meant; everything that can be moved if nothing is said.
+    /// What is meant; if nothing is said, every port that is `dual` by WAITERIX_ADAPTERS and its siblings, else the rows.
     #[arg(long = "port", value_enum, value_name = "PORT")]
     pub(crate) ports: Vec<Port>,
 }
