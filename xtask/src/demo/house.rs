@@ -56,7 +56,7 @@ pub(super) fn of_browser(method: &str, path: &str, cookie: &str, body: Option<&V
 }
 
 /// Asks the first instance for something that must succeed; for preparations.
-pub(super) async fn must(client: &Client, request: &[u8]) -> Result<Value, Failure> {
+async fn must(client: &Client, request: &[u8]) -> Result<Value, Failure> {
     client.exchange(0, request).await.and_then(|reply| reply.json()).map_err(said)
 }
 

@@ -35,7 +35,7 @@ use crate::command::{Failure, built, cargo, step};
 use client::Client;
 use compare::Comparison;
 use foreign::{Left, Writer};
-use house::{House, must, of_browser};
+use house::{House, of_browser};
 use instance::Instance;
 use owners::Scene;
 use record::Record;
@@ -198,7 +198,10 @@ async fn demonstrate(
     };
     let (left, stopped) = move_under_load(options, &scene, &mut steps).await?;
     let length = steps.record.now();
-    let comparison = compared(options, &scene, &left).await?;
+    let mut comparison = compared(options, &scene, &left).await?;
+    let wrong = steps.wrongly_told(&steps.record.seen());
+    comparison
+        .found(wrong, || format!("{wrong} times the old application was told what the leader would not say"));
     let seen = steps.record.seen();
     let report = Report {
         seen: &seen,
@@ -308,12 +311,12 @@ async fn compared(options: &Options, scene: &Scene, left: &Left) -> Result<Compa
     if options.moves("sessions") {
         storages::sessions(sides, &mut comparison)?;
     }
-    shown(&scene.client, &mut comparison).await?;
+    shown(&scene.client, &mut comparison).await;
     Ok(comparison)
 }
 
 /// Whether both instances know who is signed in and who is not, and show the pictures that were shown last.
-async fn shown(client: &Client, comparison: &mut Comparison) -> Result<(), Failure> {
+async fn shown(client: &Client, comparison: &mut Comparison) {
     let (signed_in, signed_out, pictures) = {
         let seen = client.record.seen();
         (seen.signed_in.clone(), seen.signed_out.clone(), seen.pictures.clone())
@@ -338,7 +341,11 @@ async fn shown(client: &Client, comparison: &mut Comparison) -> Result<(), Failu
     comparison.found(out, || format!("{out} times somebody who had signed in was not"));
     comparison.found(back, || format!("{back} times somebody who had signed out was back"));
     comparison.found(lost, || format!("{lost} times a picture was not shown"));
-    must(client, &of_browser("GET", "/health", "", None)).await.map(drop)
+    for instance in [0, 1] {
+        let reply = client.exchange(instance, &of_browser("GET", "/health", "", None)).await;
+        let is_well = reply.is_ok_and(|reply| reply.status == 200);
+        comparison.found(usize::from(!is_well), || format!("instance {} is not well", instance + 1));
+    }
 }
 
 /// Leaves everything running until Enter, the end of input or Ctrl-C.

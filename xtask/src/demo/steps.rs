@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::record::{Record, Seen, quantile};
+use super::record::{Foreign, Record, Seen, quantile};
 use crate::command::Failure;
 
 /// How long before and after a flip requests are looked at: one that was due before the fence may have waited for it.
@@ -88,6 +88,24 @@ impl Steps {
         let said_pause_ms = pause_in(&log)?;
         self.taken.push(Step { name, began, ended, said_pause_ms });
         Ok(())
+    }
+
+    /// How often the old application was told something else than the leader at that time has to say. While the lead changes,
+    /// either is right.
+    pub(super) fn wrongly_told(&self, seen: &Seen) -> usize {
+        let flips = || self.taken.iter().filter(|step| step.is_flip());
+        let is_wrong = |(at, told): &&(Duration, Foreign)| {
+            if flips().any(|flip| (flip.began..=flip.ended).contains(at)) {
+                return false;
+            }
+            let last = flips().take_while(|flip| flip.ended < *at).last();
+            let expected = match last.map(|flip| flip.name) {
+                Some("cutover") => Foreign::Refused,
+                _ => Foreign::Accepted,
+            };
+            *told != expected
+        };
+        seen.foreign.iter().filter(is_wrong).count()
     }
 
     /// What the flips looked like from outside.
@@ -173,6 +191,19 @@ mod tests {
             taken: vec![at("cutover", 10), at("verify", 15), at("rollback", 20)],
         };
         let flips = steps.flips(&steps.record.seen());
+        let told = |seconds, told| (Duration::from_millis(seconds * 1_000 + 500), told);
+        let right = [
+            (1, Foreign::Accepted),
+            (10, Foreign::Accepted),
+            (10, Foreign::Refused),
+            (13, Foreign::Refused),
+            (22, Foreign::Accepted),
+        ];
+        let wrong = [(1, Foreign::Refused), (13, Foreign::Accepted), (22, Foreign::Refused)];
+        for (expected, answers) in [(0, &right[..]), (3, &wrong)] {
+            let foreign = answers.iter().map(|(seconds, answer)| told(*seconds, *answer)).collect();
+            assert_eq!(steps.wrongly_told(&Seen { foreign, ..Seen::default() }), expected);
+        }
         assert_eq!(
             flips.iter().map(|flip| (flip.name, flip.writes)).collect::<Vec<_>>(),
             [("cutover", 1), ("rollback", 0)]
