@@ -19,8 +19,8 @@ use async_trait::async_trait;
 
 pub use journal::{Entry, EntryId, Journal, JournalKey};
 pub use plan::{
-    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
-    Turns, Watcher,
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
 };
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
@@ -103,8 +103,8 @@ pub struct Backlog {
     pub age: Duration,
 }
 
-/// A row as its side writes it down: every column by its name, as a JSON object whose texts and numbers lose nothing.
-/// It has personal data, so it is never shown.
+/// A row as its side writes it down: a JSON object of every column by its name, each as the text the server writes its value
+/// as, which loses nothing; `null` where there is no value. It has personal data, so it is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Image(pub String);
 
@@ -204,6 +204,29 @@ pub struct RowHash {
     pub hash: u64,
 }
 
+/// A key that could not be made equal on the side that follows. It stays away from the journal, so that it holds up nobody, and
+/// nobody takes the lead as long as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The key.
+    pub key: MovingKey,
+    /// What stood in the way, without values of the row.
+    pub reason: String,
+}
+
+/// A process that serves and remembers who leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Names the process.
+    pub id: String,
+    /// The turn it last saw on the old side; 0 before its first look.
+    pub old_turn: u64,
+    /// The turn it last saw on the new side; 0 before its first look.
+    pub new_turn: u64,
+    /// How long ago it said so, by the clock of the side.
+    pub silent_for: Duration,
+}
+
 /// What a key is claimed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claiming {
@@ -226,11 +249,11 @@ pub trait Claim: fmt::Debug + Send {
     /// `Unavailable`, `Timeout`.
     async fn images(&mut self, keys: &[MovingKey]) -> Result<Vec<Wanted>>;
 
-    /// Forgets exactly the claimed entries.
+    /// Forgets the claimed entries of these keys, exactly those and no younger ones, and lets go of the others unchanged.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`: then they may be there still, which is harmless.
-    async fn forget(self: Box<Self>) -> Result<()>;
+    async fn forget(self: Box<Self>, made: &[MovingKey]) -> Result<()>;
 }
 
 /// Keys of a side that follows, locked against everybody else who would make them equal. Dropped, it lets go of them
@@ -299,19 +322,66 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`, `Timeout`.
     async fn mark(&self, keys: &[MovingKey]) -> Result<()>;
 
+    /// Which of these keys have entries in the journal, claimed by somebody or not.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn dirty(&self, keys: &[MovingKey]) -> Result<Vec<MovingKey>>;
+
+    /// Puts keys into quarantine; one that is there already has the new reason. The quarantine is beside the journal: on the side
+    /// that leads.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantine(&self, keys: &[Quarantined]) -> Result<()>;
+
+    /// The keys in quarantine, in order, at most so many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>>;
+
+    /// Notes all keys of the quarantine in the journal and empties it, in one transaction; answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn release(&self) -> Result<u64>;
+
+    /// Notes what an instance has seen, and forgets those that have been silent for more than a day.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()>;
+
+    /// The instances that reported here.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn instances(&self) -> Result<Vec<Instance>>;
+
     /// Begins to make keys equal to those of the leader of an epoch, and waits until nobody else does.
     ///
     /// # Errors
     /// `Unavailable` with `Violation::NotLeading` when the side does not follow in that epoch; `Unavailable`, `Timeout`.
     async fn hold(&self, epoch: u64, keys: &[MovingKey]) -> Result<Box<dyn Hold>>;
 
-    /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be.
+    /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be. Both sides
+    /// understand them, so they are what is compared.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn ranges(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>>;
 
-    /// Reads a range in one snapshot.
+    /// Cuts a table for the copy, into ranges of about so many rows which together hold every row there is. What they mean is
+    /// known to this side only, which may prefer the order in which the rows lie; the other one remembers them as they are. Asked
+    /// again, it answers the same ones until everything is [taken away](RowSide::uninstall), so that a copy that was broken off
+    /// goes on. What is written after the cut may be in none of them, and is in the journal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn cut(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>>;
+
+    /// Reads a range of a [cut](RowSide::cut), or one of [`ranges`](RowSide::ranges), in one snapshot.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
@@ -338,10 +408,12 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Denied`, `Unavailable`, `Timeout`.
     async fn before_copy(&self) -> Result<()>;
 
-    /// Makes indexes and foreign keys again, and has the server check all rows; doing it again changes nothing.
+    /// Makes indexes and foreign keys again, and has the server check all rows; doing it again changes nothing. It belongs
+    /// between the copy and the first key that is made equal.
     ///
     /// # Errors
-    /// `Conflict` when rows break one; `Denied`, `Unavailable`, `Timeout`.
+    /// `Conflict` when rows break one, which rows that were copied at different moments may: everything else is made then, keys
+    /// can be made equal, and after that it is to be called again. `Denied`, `Unavailable`, `Timeout`.
     async fn after_copy(&self) -> Result<()>;
 
     /// Counts and hashes ranges of a table, in one pass.
