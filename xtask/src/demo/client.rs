@@ -1,7 +1,7 @@
 //! Whoever uses the service: requests over kept connections to two instances, each checked and none repeated.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -29,16 +29,42 @@ impl Reply {
     }
 }
 
+/// Whoever stands behind the load balancer at the moment.
+struct Pool {
+    addresses: [SocketAddr; 2],
+    idle: [Vec<Connection>; 2],
+    /// Held by every request that is under way to them.
+    under_way: Arc<()>,
+}
+
+impl Pool {
+    fn of(addresses: [SocketAddr; 2]) -> Self {
+        Self { addresses, idle: Default::default(), under_way: Arc::default() }
+    }
+}
+
 /// The two instances and the record of what they answer.
 pub(super) struct Client {
-    addresses: [SocketAddr; 2],
-    idle: [Mutex<Vec<Connection>>; 2],
+    pool: Mutex<Pool>,
     pub(super) record: Arc<Record>,
 }
 
 impl Client {
     pub(super) fn new(addresses: [SocketAddr; 2], record: Arc<Record>) -> Self {
-        Self { addresses, idle: Default::default(), record }
+        Self { pool: Mutex::new(Pool::of(addresses)), record }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends everybody to other instances, as a load balancer does, and waits until those before have answered whom they had.
+    pub(super) async fn switch(&self, addresses: [SocketAddr; 2]) {
+        let before = std::mem::replace(&mut *self.pool(), Pool::of(addresses));
+        let deadline = Instant::now() + PATIENCE;
+        while Arc::strong_count(&before.under_way) > 1 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Sends a request to an instance, by number, and lets the answer be checked; records how long that took since it was due
@@ -66,18 +92,24 @@ impl Client {
 
     /// Sends a request that is not recorded.
     pub(super) async fn exchange(&self, instance: usize, request: &[u8]) -> Result<Reply, String> {
-        let instance = instance % self.addresses.len();
-        let kept = self.idle[instance].lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (address, kept, under_way) = {
+            let mut pool = self.pool();
+            let instance = instance % pool.addresses.len();
+            (pool.addresses[instance], pool.idle[instance].pop(), Arc::clone(&pool.under_way))
+        };
         let work = async {
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => {
-                    Connection::open(self.addresses[instance]).await.map_err(|error| error.to_string())?
-                }
+                None => Connection::open(address).await.map_err(|error| error.to_string())?,
             };
             let answer = connection.exchange(request).await.map_err(|error| error.to_string())?;
             let reply = Reply { status: answer.status, cookie: answer.cookie, body: answer.body.to_vec() };
-            self.idle[instance].lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            let mut pool = self.pool();
+            // Whoever was switched away from is not asked again.
+            if let Some(place) = pool.addresses.iter().position(|known| *known == address) {
+                pool.idle[place].push(connection);
+            }
+            drop(under_way);
             Ok(reply)
         };
         tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::command::Failure;
 
@@ -45,6 +46,30 @@ impl Instance {
         // Its output must go on being read, or it would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(instance)
+    }
+}
+
+/// How long one may take to end what it has begun.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Instance {
+    /// Asks it to stop, as a service manager does, and waits until it has: an ending that is not a success is a failure.
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", "TERM", &self.child.id().to_string()]);
+        if !kill.status()?.success() {
+            return Err(Failure::Said("an instance had stopped by itself".to_owned()));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                let said =
+                    || Failure::Said(format!("an instance that was asked to stop ended with {status}"));
+                return status.success().then_some(()).ok_or_else(said);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(Failure::Said("an instance does not stop".to_owned()))
     }
 }
 

@@ -21,6 +21,7 @@ mod timeline;
 
 use std::fs;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -165,18 +166,10 @@ async fn demonstrate(
     println!("\n==> Both sides");
     let sides = Arc::new(Sides::start(providers).await?);
     let orders_from = fill(options, program, &sides)?;
-    let mut variables = sides.variables().to_vec();
-    for (port, choice) in PORTS.into_iter().zip(CHOICES) {
-        let side = if options.moves(port) { "dual" } else { "legacy" };
-        variables.push((choice.to_owned(), side.to_owned()));
-    }
-    let instances = [
-        Instance::start(program, folder, "instance-1", &variables)?,
-        Instance::start(program, folder, "instance-2", &variables)?,
-    ];
+    let (before, dual) = (adapters(&sides, |_| false), adapters(&sides, |port| options.moves(port)));
+    let before = pair(program, folder, "old", &before)?;
     let record = Arc::new(Record::new());
-    let addresses = [instances[0].address, instances[1].address];
-    let client = Arc::new(Client::new(addresses, Arc::clone(&record)));
+    let client = Arc::new(Client::new(addresses(&before), Arc::clone(&record)));
     println!("==> {HOUSES} restaurants open");
     let mut houses = Vec::new();
     for nth in 1..=HOUSES {
@@ -191,12 +184,13 @@ async fn demonstrate(
     let mut steps = Steps {
         program: program.to_owned(),
         folder: folder.to_owned(),
-        variables,
+        variables: dual,
         ports: options.ports.clone(),
         record,
         taken: Vec::new(),
     };
-    let (left, stopped) = move_under_load(options, &scene, &mut steps).await?;
+    let mut serving = before;
+    let (left, stopped) = move_under_load(options, &scene, &mut steps, &mut serving).await?;
     let length = steps.record.now();
     let mut comparison = compared(options, &scene, &left).await?;
     let wrong = steps.wrongly_told(&steps.record.seen());
@@ -217,9 +211,34 @@ async fn demonstrate(
     report.write(folder)?;
     println!("\n{}\nWritten to {}", report.text(), folder.display());
     if options.keep {
-        keep(&sides, &addresses);
+        keep(&sides, &addresses(&serving));
     }
     report.verdict()
+}
+
+/// The variables of the service with each port on the old side, or on both.
+fn adapters(sides: &Sides, is_dual: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let mut variables = sides.variables().to_vec();
+    for (port, choice) in PORTS.into_iter().zip(CHOICES) {
+        let side = if is_dual(port) { "dual" } else { "legacy" };
+        variables.push((choice.to_owned(), side.to_owned()));
+    }
+    variables
+}
+
+/// Two instances that serve the same.
+fn pair(
+    program: &Path,
+    folder: &Path,
+    name: &str,
+    variables: &[(String, String)],
+) -> Result<[Instance; 2], Failure> {
+    let one = |nth| Instance::start(program, folder, &format!("{name}-{nth}"), variables);
+    Ok([one(1)?, one(2)?])
+}
+
+fn addresses(instances: &[Instance; 2]) -> [SocketAddr; 2] {
+    [instances[0].address, instances[1].address]
 }
 
 /// The ports that move, in words.
@@ -248,6 +267,7 @@ async fn move_under_load(
     options: &Options,
     scene: &Scene,
     steps: &mut Steps,
+    serving: &mut [Instance; 2],
 ) -> Result<(Left, Option<String>), Failure> {
     println!("==> {} orders per second", options.rate);
     let writer = Writer::start(&scene.sides.old, Arc::clone(&steps.record), Arc::clone(&scene.closed))?;
@@ -261,7 +281,7 @@ async fn move_under_load(
         tokio::time::sleep(options.pause()).await;
         None
     } else {
-        take_all(options, steps).await.err().map(|failure| failure.to_string())
+        take_all(options, scene, steps, serving).await.err().map(|failure| failure.to_string())
     };
     scene.closed.store(true, Ordering::Relaxed);
     while let Some(gone) = crowd.join_next().await {
@@ -277,12 +297,31 @@ async fn move_under_load(
     Ok((left, stopped))
 }
 
-async fn take_all(options: &Options, steps: &mut Steps) -> Result<(), Failure> {
+async fn take_all(
+    options: &Options,
+    scene: &Scene,
+    steps: &mut Steps,
+    serving: &mut [Instance; 2],
+) -> Result<(), Failure> {
     let go_on = || tokio::time::sleep(options.pause());
     go_on().await;
     steps.take("plan", &[]).await?;
     steps.take("start", &[]).await?;
+    // The service knows both sides from now on: other instances take over, and those before end what they have begun.
+    let (program, folder, variables) = (steps.program.clone(), steps.folder.clone(), steps.variables.clone());
+    // Guests come meanwhile, so nothing may wait here but what waits for itself.
+    let dual = tokio::task::spawn_blocking(move || pair(&program, &folder, "dual", &variables)).await;
+    let dual = dual.map_err(|error| Failure::Said(error.to_string()))??;
+    scene.client.switch(addresses(&dual)).await;
+    for before in std::mem::replace(serving, dual) {
+        before.stop().await?;
+    }
+    println!("    {:>6.1} s  other instances serve, from both sides", steps.record.now().as_secs_f64());
     go_on().await;
+    if ["objects", "sessions"].into_iter().any(|port| options.moves(port)) {
+        // Whoever served from the old side alone until now told nobody which pictures were put there after the copy.
+        steps.take("repair", &[]).await?;
+    }
     for nth in 0..options.flips {
         let flip = if nth.is_multiple_of(2) { "cutover" } else { "rollback" };
         steps.take("verify", &[]).await?;
@@ -326,7 +365,11 @@ async fn shown(client: &Client, comparison: &mut Comparison) {
         for (cookie, address) in &signed_in {
             let whoami = of_browser("GET", "/api/auth/user", cookie, None);
             let answer = client.exchange(instance, &whoami).await.and_then(|reply| reply.json());
-            out += usize::from(!storages::is_signed_in(answer, address));
+            if answer.as_ref().is_ok_and(|answer| answer["email"] == **address) {
+                continue;
+            }
+            out += 1;
+            eprintln!("    {address} is not signed in any more: {answer:?}");
         }
         for cookie in &signed_out {
             let whoami = of_browser("GET", "/api/auth/user", cookie, None);
@@ -349,7 +392,7 @@ async fn shown(client: &Client, comparison: &mut Comparison) {
 }
 
 /// Leaves everything running until Enter, the end of input or Ctrl-C.
-fn keep(sides: &Sides, addresses: &[std::net::SocketAddr]) {
+fn keep(sides: &Sides, addresses: &[SocketAddr]) {
     println!("\nThe old database: {}\nThe new database: {}", sides.old.url, sides.new.url);
     for address in addresses {
         println!("An instance:      http://{address}/");

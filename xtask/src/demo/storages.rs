@@ -5,8 +5,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::compare::Comparison;
 use super::sides::Sides;
 use crate::command::Failure;
@@ -188,11 +186,6 @@ impl Redis {
         }
         Ok(())
     }
-}
-
-/// Whether an answer of the service says that somebody is signed in under an address.
-pub(super) fn is_signed_in(answer: Result<Value, String>, address: &str) -> bool {
-    answer.is_ok_and(|answer| answer["email"] == *address)
 }
 
 #[cfg(test)]
