@@ -49,7 +49,8 @@ impl Ended {
 impl Ground {
     pub(crate) async fn prepare() -> Option<Self> {
         let server = given(Backend::Postgres)?;
-        let [old, new] = [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
+        let [old, new] =
+            [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
         Some(Self { old, new, folder: tempfile::tempdir().unwrap() })
     }
 
@@ -119,7 +120,8 @@ impl Ground {
             ("FRONTEND_URL", "https://app.example.org".to_owned()),
             ("RATE_LIMITS", "false".to_owned()),
         ]);
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Program::start(data, &variables)
     }
 }
@@ -131,7 +133,8 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
     let variables = variables.to_vec();
     let running = move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         program::run(&arguments, &variables)
     };
     let (status, output, complaints) = tokio::task::spawn_blocking(running).await.unwrap();

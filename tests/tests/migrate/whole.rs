@@ -17,7 +17,10 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 
     let plan: Value = serde_json::from_str(&ground.migrate(&["plan", "--json"]).await.output()).unwrap();
     assert_eq!((&plan["begun"], &plan["refusals"]), (&Value::from(false), &serde_json::json!([])), "{plan}");
-    assert!(!Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await, "a plan changes nothing");
+    assert!(
+        !Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await,
+        "a plan changes nothing"
+    );
     assert_eq!(ground.status().await["stage"], "not begun");
 
     assert!(ground.migrate(&["start"]).await.output().contains("copied: "));
@@ -27,7 +30,10 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     })
     .await;
     let status = ground.status().await;
-    assert_eq!((&status["stage"], &status["leader"], &status["copyComplete"]), (&"mirroring".into(), &"old".into(), &true.into()));
+    assert_eq!(
+        (&status["stage"], &status["leader"], &status["copyComplete"]),
+        (&"mirroring".into(), &"old".into(), &true.into())
+    );
 
     let report = ground.folder.path().to_str().unwrap();
     ground.migrate(&["verify", "--report", report]).await.output();
@@ -51,7 +57,12 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 
     // The service goes on with the new side alone. A minute goes by for the process that served both.
     let service = ground.serve(data.path(), "aws");
-    Ground::run(&ground.new, "UPDATE waiterix_migration.readers SET seen_at = seen_at - interval '2 minutes'").await.unwrap();
+    Ground::run(
+        &ground.new,
+        "UPDATE waiterix_migration.readers SET seen_at = seen_at - interval '2 minutes'",
+    )
+    .await
+    .unwrap();
     ground.migrate(&["finish", "--yes", "--report", report]).await.output();
     assert!(!Ground::is_touched(&ground.new).await, "nothing is left in the new database");
     assert_eq!(ground.status().await["stage"], "finished");
@@ -68,7 +79,8 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     }
     let finish = std::fs::read_to_string(ground.folder.path().join("finish.json")).unwrap();
     let finish: Value = serde_json::from_str(&finish).unwrap();
-    let whats: Vec<&str> = finish["ledger"].as_array().unwrap().iter().filter_map(|entry| entry["what"].as_str()).collect();
+    let whats: Vec<&str> =
+        finish["ledger"].as_array().unwrap().iter().filter_map(|entry| entry["what"].as_str()).collect();
     for what in ["start", "copied", "comparison", "gates", "decide", "cutover", "rollback", "finish"] {
         assert!(whats.contains(&what), "{what} in {whats:?}");
     }
@@ -84,7 +96,10 @@ async fn a_difference_is_found_named_and_repaired() {
         DELETE FROM users WHERE id = 'guest-7'; UPDATE users SET first_name = 'nobody' WHERE id = 'guest-9'; END $$").await.unwrap();
     let found = ground.migrate(&["verify"]).await;
     found.refused_with("2 rows differ");
-    assert!(found.complaints.contains("guest-7: Missing") && found.complaints.contains("first_name"), "{found:?}");
+    assert!(
+        found.complaints.contains("guest-7: Missing") && found.complaints.contains("first_name"),
+        "{found:?}"
+    );
     assert!(!found.complaints.contains("nobody"), "values are nobody's business: {found:?}");
     ground.migrate(&["cutover", "--yes"]).await.refused_with("not equal");
     assert!(ground.migrate(&["repair"]).await.output().contains("2 keys were made equal"));

@@ -166,7 +166,11 @@ impl Work {
                 cutover::confirm_change(&options, Leader::New)?;
                 let act = |others, port| Others::change(others, port, Leader::New, &options);
                 self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await?;
-                if self.has_rows() { cutover::change(rows, Leader::New, &options, true).await } else { Ok(()) }
+                if self.has_rows() {
+                    cutover::change(rows, Leader::New, &options, true).await
+                } else {
+                    Ok(())
+                }
             }
             Migrate::Rollback(options) => {
                 cutover::confirm_change(&options.change, Leader::Old)?;
@@ -193,7 +197,9 @@ async fn pause(rows: &Move, what: &str) -> Result<(), String> {
     }
     rows.note(what, json!({})).await?;
     banner::say(match what {
-        "pause" => "paused: within two seconds nobody copies or follows; writes are in the journal until `resume`",
+        "pause" => {
+            "paused: within two seconds nobody copies or follows; writes are in the journal until `resume`"
+        }
         _ => "resumed: within two seconds everybody goes on",
     });
     Ok(())
