@@ -47,7 +47,7 @@ const TABLES: &str = "\
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.cuts (
         tab text NOT NULL, rows bigint NOT NULL, file bigint NOT NULL, pages bigint[] NOT NULL,
-        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab, rows)
+        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab)
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.ranges (
         tab text NOT NULL, after bytea, up_to bytea, rows bigint NOT NULL, hash bigint NOT NULL, sum bigint NOT NULL
