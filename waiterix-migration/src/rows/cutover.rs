@@ -107,6 +107,8 @@ struct Run {
     fence: Option<Instant>,
     opened: Option<Instant>,
     dirty: Vec<MovingKey>,
+    /// What was written all the time while all was compared.
+    busy: Vec<MovingKey>,
     troubles: u32,
     /// The standings that were taken for none of this protocol.
     strange: Option<View>,
@@ -178,6 +180,7 @@ impl Cutover {
             fence: None,
             opened: None,
             dirty: Vec::new(),
+            busy: report.into_iter().flat_map(Report::busy).cloned().collect(),
             troubles: 0,
             strange: None,
             entries: Vec::new(),
@@ -368,13 +371,14 @@ impl Cutover {
         Ok(())
     }
 
-    /// Compares what was made equal in the pause; everything else was compared for the gates. What went into quarantine since
+    /// Compares what was made equal in the pause, and what was too busy before; everything else was compared for the gates. What went into quarantine since
     /// then is in no journal any more, and not equal.
     async fn verify(&self, run: &mut Run) -> Result<()> {
         let (from, to) = (self.sides.of(run.from), self.sides.of(run.from.other()));
         run.dirty.sort();
         run.dirty.dedup();
-        let compare = try_join(compare(from, to, &run.dirty), from.quarantined(1));
+        let suspects = [run.dirty.as_slice(), run.busy.as_slice()].concat();
+        let compare = try_join(compare(from, to, &suspects), from.quarantined(1));
         match timeout_at(run.end(self.settings.pause), compare).await {
             Ok(Ok((_, quarantined))) if !quarantined.is_empty() => run.give_up("a key is in quarantine"),
             Ok(Ok((differences, _))) if differences.is_empty() => run.findings.verified = true,
