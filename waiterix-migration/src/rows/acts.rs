@@ -30,12 +30,23 @@ impl Act {
     }
 }
 
-/// Both standings, first that of the side that gives the lead away.
+/// Both standings, first that of the side that gives the lead away. If they do not fit together they are of one moment.
 pub(super) async fn view(sides: &Sides, from: Leader) -> Result<View> {
     let missing = || Error::new(ErrorKind::Conflict, "moving.view").with("fault", "nothing is installed");
-    let giving: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
-    let taking: Standing = sides.of(from.other()).standing().await?.ok_or_else(missing)?;
-    Ok(View { from: giving, to: taking })
+    let mut giving: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
+    loop {
+        let taking: Standing = sides.of(from.other()).standing().await?.ok_or_else(missing)?;
+        let view = View { from: giving, to: taking };
+        if next(view, Findings::default()) != Act::Refuse {
+            return Ok(view);
+        }
+        // Somebody else may have changed both between the two looks. Turns do not come again, so this ends.
+        let again: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
+        if again == giving {
+            return Ok(view);
+        }
+        giving = again;
+    }
 }
 
 /// What a step asks for: whether it is of the side that gives the lead away, the mode and the epoch. `None` where it changes no

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use waiterix_ports::moving::{Ledger, LedgerEntry, Mode, MovingKey, MovingPort};
@@ -110,8 +109,6 @@ struct Run {
     /// What was written all the time while all was compared.
     busy: Vec<MovingKey>,
     troubles: u32,
-    /// The standings that were taken for none of this protocol.
-    strange: Option<View>,
     entries: Vec<LedgerEntry>,
 }
 
@@ -182,7 +179,6 @@ impl Cutover {
             dirty: Vec::new(),
             busy: report.into_iter().flat_map(Report::busy).cloned().collect(),
             troubles: 0,
-            strange: None,
             entries: Vec::new(),
         };
         let ended = self.steps(&mut run, stop).await;
@@ -249,11 +245,6 @@ impl Cutover {
                     let reason = reason
                         .unwrap_or_else(|| "an earlier change of the leader is not finished".to_owned());
                     return Ok(Ended::Aborted { reason });
-                }
-                // Two standings of two moments need not fit together; seen twice, they are of one.
-                Act::Refuse if run.strange != Some(view) => {
-                    run.strange = Some(view);
-                    Ok(None)
                 }
                 Act::Refuse => return Err(acts::refused(view)),
             };
@@ -369,6 +360,7 @@ impl Cutover {
     async fn drain(&self, run: &mut Run, view: View) -> Result<()> {
         let direction = Direction { leader: run.from, epoch: view.from.epoch };
         match timeout_at(run.end(self.settings.pause), self.relay.drain(direction)).await {
+            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("a key is in quarantine"),
             Ok(Ok(mut batch)) => {
                 run.dirty.append(&mut batch.made);
                 run.findings.drained = true;
@@ -379,20 +371,16 @@ impl Cutover {
         Ok(())
     }
 
-    /// Compares what was made equal in the pause, and what was too busy before; everything else was compared for the gates. What went into quarantine since
-    /// then is in no journal any more, and not equal.
+    /// Compares what was made equal in the pause, and what was too busy before; everything else was compared for the gates.
     async fn verify(&self, run: &mut Run) -> Result<()> {
         let (from, to) = (self.sides.of(run.from), self.sides.of(run.from.other()));
         run.dirty.sort();
         run.dirty.dedup();
         let suspects = [run.dirty.as_slice(), run.busy.as_slice()].concat();
-        let compare = try_join(compare(from, to, &suspects), from.quarantined(1));
-        match timeout_at(run.end(self.settings.pause), compare).await {
-            Ok(Ok((_, quarantined))) if !quarantined.is_empty() => run.give_up("a key is in quarantine"),
-            Ok(Ok((differences, _))) if differences.is_empty() => run.findings.verified = true,
-            Ok(Ok((differences, _))) => {
-                run.give_up(format!("{} keys differ after the drain", differences.len()))
-            }
+        let compared = timeout_at(run.end(self.settings.pause), compare(from, to, &suspects)).await;
+        match compared {
+            Ok(Ok(differences)) if differences.is_empty() => run.findings.verified = true,
+            Ok(Ok(differences)) => run.give_up(format!("{} keys differ after the drain", differences.len())),
             Ok(Err(error)) => return Err(error),
             Err(_) => run.give_up("what was dirty was not compared in time"),
         }

@@ -64,7 +64,7 @@ impl Relay {
     }
 
     /// Works until the journal of the side that leads is empty; whoever calls bounds the time. While others write, that
-    /// may be never.
+    /// may be never. The answer says how many keys are in quarantine then, whoever put them there.
     ///
     /// # Errors
     /// When a side says that the direction is not the right one any more. Other failures are tried again.
@@ -87,7 +87,11 @@ impl Relay {
                 }
             };
             match self.converger.sides().of(direction.leader).backlog().await {
-                Ok(backlog) if backlog.entries == 0 => return Ok(sum),
+                Ok(backlog) if backlog.entries == 0 => {
+                    // Also what another process put there.
+                    sum.quarantined = backlog.quarantined;
+                    return Ok(sum);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() });
