@@ -47,7 +47,7 @@ struct Running {
     legacy: Option<(Scratch, Bucket)>,
     cloud: Option<(Gateway, Cloud)>,
     /// Where everything is written as well.
-    mirrored: Option<Cloud>,
+    _mirrored: Option<Cloud>,
 }
 
 /// Where its mail arrives.
@@ -77,7 +77,7 @@ impl Stage {
             base,
             origin,
             inbox,
-            running: Running { _program: Some((program, data)), legacy: None, cloud: None, mirrored: None },
+            running: Running { _program: Some((program, data)), legacy: None, cloud: None, _mirrored: None },
         }
     }
 
@@ -114,7 +114,7 @@ impl Stage {
                 _program: Some((program, data)),
                 legacy: Some((database, bucket)),
                 cloud: None,
-                mirrored: None,
+                _mirrored: None,
             },
         })
     }
@@ -132,7 +132,7 @@ impl Stage {
             base: gateway.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Ses,
-            running: Running { _program: None, legacy: None, cloud: Some((gateway, cloud)), mirrored: None },
+            running: Running { _program: None, legacy: None, cloud: Some((gateway, cloud)), _mirrored: None },
         })
     }
 
@@ -171,7 +171,7 @@ impl Stage {
                 _program: Some((program, data)),
                 legacy: Some((database, bucket)),
                 cloud: None,
-                mirrored: Some(cloud),
+                _mirrored: Some(cloud),
             },
         })
     }

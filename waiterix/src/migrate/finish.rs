@@ -73,7 +73,8 @@ async fn refuse_while_served(rows: &Move) -> Result<(), String> {
         Vec::new()
     };
     // A process that serves is in both lists.
-    let serving = instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
+    let serving =
+        instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
     let watching = watchers.iter().filter(|watcher| watcher.silent < SILENCE).map(|watcher| &watcher.id);
     let serving = serving.chain(watching).collect::<BTreeSet<_>>().len();
     if serving == 0 {

@@ -31,7 +31,8 @@ pub(super) async fn rehearse(rows: &Move, options: &Rehearse) -> Result<(), Stri
     let found = checks::look(&rows.sides).await?;
     refused(&found)?;
     let said = |error: waiterix_ports::Error| error.to_string();
-    let names = ["old", "new"].map(|side| format!("waiterix_rehearsal_{}_{side}", rows.clock.now().as_seconds()));
+    let names =
+        ["old", "new"].map(|side| format!("waiterix_rehearsal_{}_{side}", rows.clock.now().as_seconds()));
     banner::say(&format!("rehearsing in {} and {}, which are removed at the end", names[0], names[1]));
     let rehearsing = async {
         for name in &names {
@@ -86,9 +87,10 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
     step("schema made twice");
     fill(rows.sides.of(Leader::Old), twin.sides.of(Leader::Old)).await?;
     step("rows of today read, sent, written and indexed");
-    let look = || Look { scope: Scope { ports: Vec::new() }, json: false, report: Some(options.report.clone()) };
-    let scope = || Scope { ports: Vec::new() };
-    start::start(twin, &Start { scope: scope(), at_once: 4, follow: false }).await?;
+    let look =
+        || Look { scope: Scope { ports: Vec::new() }, json: false, report: Some(options.report.clone()) };
+    let scope = Scope { ports: Vec::new() };
+    start::start(twin, &Start { scope, at_once: 4, follow: false }).await?;
     step("start");
     verify::verify(twin, &Verify { look: look(), exact: true }).await?;
     step("verify, to the letter");
@@ -98,7 +100,7 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
         step(what);
     }
     let report = options.report.clone();
-    finish::finish(twin, &Finish { scope: scope(), yes: true, report, release_old: true }).await?;
+    finish::finish(twin, &Finish { yes: true, report, release_old: true }).await?;
     step("finish");
     let proven = [
         "every row of today can be read, sent and written, and keeps every letter",
