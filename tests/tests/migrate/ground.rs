@@ -84,6 +84,27 @@ impl Ground {
         tokio::task::spawn_blocking(killing).await.unwrap()
     }
 
+    /// Starts `waiterix migrate` and presses Ctrl-C as soon as it writes a line with these words.
+    pub(crate) async fn interrupted_at(&self, arguments: &[&str], words: &str) -> Ended {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables()).stdin(Stdio::null());
+        let words = words.to_owned();
+        let interrupting = move || {
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let (mut output, mut was_pressed) = (String::new(), false);
+            for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+                if line.contains(&words) && !was_pressed {
+                    let pid = child.id().to_string();
+                    was_pressed = Command::new("kill").args(["-INT", &pid]).status().unwrap().success();
+                }
+                output.push_str(&line);
+                output.push('\n');
+            }
+            Ended { well: child.wait().unwrap().success(), output, complaints: String::new() }
+        };
+        tokio::task::spawn_blocking(interrupting).await.unwrap()
+    }
+
     pub(crate) async fn status(&self) -> Value {
         serde_json::from_str(&self.migrate(&["status", "--json"]).await.output()).unwrap()
     }
@@ -144,8 +165,8 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
 /// An owner with one dish.
 pub(crate) struct Restaurant {
     pub(crate) owner: Client,
-    id: String,
-    dish: Value,
+    pub(crate) id: String,
+    pub(crate) dish: Value,
 }
 
 impl Restaurant {

@@ -40,7 +40,8 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     ground.migrate(&["verify", "--exact"]).await.output();
     ground.migrate(&["cutover"]).await.refused_with("say --yes");
     for (command, leader) in [("cutover", "new"), ("rollback", "old"), ("cutover", "new")] {
-        let said = ground.migrate(&[command, "--yes", "--report", report]).await.output();
+        let said =
+            ground.migrate(&[command, "--yes", "--pause-ms", "3000", "--report", report]).await.output();
         assert!(said.contains(&format!("the {leader} database leads")), "{said}");
         assert_eq!(ground.status().await["leader"], leader);
         // It is no harm to say it twice.
@@ -116,7 +117,7 @@ async fn a_pause_is_heeded_and_a_cutover_waits_for_its_end() {
     assert_eq!(ground.status().await["paused"], true);
     ground.migrate(&["cutover", "--yes"]).await.refused_with("paused");
     ground.migrate(&["resume"]).await.output();
-    ground.migrate(&["cutover", "--yes"]).await.output();
+    ground.migrate(&["cutover", "--yes", "--pause-ms", "3000"]).await.output();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,7 @@ impl Move {
         vars.required("LEGACY_DATABASE_URL", "it names the database that is moved away from");
         let mut new = RdsSettings::read(&mut vars, Hosting::Server);
         let mut old = NeonSettings::read(&mut vars, Hosting::Server).direct();
+        let who = vars.text("USER");
         let aws = new.iam_region.as_ref().map(|_| AwsSettings::read(&mut vars));
         dual::compare(&mut vars, &old.postgres, &new.postgres);
         complaint(&vars)?;
@@ -71,7 +72,7 @@ impl Move {
         Ok(Self {
             sides: Sides::new(side(&old), side(&new)),
             ledger: Arc::new(PostgresPlan::new(new.clone())),
-            who: map.get("USER").cloned().unwrap_or_else(|| "unknown".to_owned()),
+            who: who.unwrap_or_else(|| "unknown".to_owned()),
             clock,
             old,
             new,

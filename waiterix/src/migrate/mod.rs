@@ -49,7 +49,7 @@ pub(crate) fn run(what: Migrate) -> Result<(), String> {
         let map = environment::read();
         let mut vars = Vars::new(&map);
         logging::start(&mut vars);
-        let work = Work::prepare(&map, &what.scope().ports).await?;
+        let work = Work::prepare(&map, what.ports()).await?;
         let outcome = work.perform(what).await;
         if let Some(others) = &work.others {
             others.apart.close().await;
@@ -146,8 +146,8 @@ impl Work {
                 if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,
-            Migrate::Pause(_) => pause(rows, "pause").await,
-            Migrate::Resume(_) => pause(rows, "resume").await,
+            Migrate::Pause => pause(rows, "pause").await,
+            Migrate::Resume => pause(rows, "resume").await,
             Migrate::Verify(options) => {
                 if self.has_rows() {
                     verify::verify(rows, &options).await?;

@@ -16,9 +16,9 @@ pub(crate) enum Migrate {
     /// Say how far the move is.
     Status(Status),
     /// Have all processes stop copying and following. Nobody who orders notices.
-    Pause(Scope),
+    Pause,
     /// Go on after a pause.
-    Resume(Scope),
+    Resume,
     /// Compare both sides. Fails if they differ.
     Verify(Verify),
     /// Compare both sides, make equal what differs on the side that follows, and compare again.
@@ -63,18 +63,16 @@ impl Port {
 }
 
 impl Migrate {
-    /// Of what.
-    pub(crate) const fn scope(&self) -> &Scope {
+    /// Of what, as it was said; the rows where it is about the move as a whole, which is kept where they are moved to.
+    pub(crate) fn ports(&self) -> &[Port] {
         match self {
-            Self::Plan(options) => &options.scope,
-            Self::Start(options) => &options.scope,
-            Self::Status(options) => &options.look.scope,
-            Self::Pause(scope) | Self::Resume(scope) => scope,
-            Self::Verify(options) | Self::Repair(options) => &options.look.scope,
-            Self::Cutover(options) => &options.look.scope,
-            Self::Rollback(options) => &options.change.look.scope,
-            Self::Finish(options) => &options.scope,
-            Self::Rehearse(options) => &options.scope,
+            Self::Plan(look) => &look.scope.ports,
+            Self::Start(options) => &options.scope.ports,
+            Self::Status(options) => &options.look.scope.ports,
+            Self::Verify(options) | Self::Repair(options) => &options.look.scope.ports,
+            Self::Cutover(options) => &options.look.scope.ports,
+            Self::Rollback(options) => &options.change.look.scope.ports,
+            Self::Pause | Self::Resume | Self::Finish(_) | Self::Rehearse(_) => &[Port::Rows],
         }
     }
 }
@@ -154,8 +152,6 @@ pub(crate) struct Rollback {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Finish {
-    #[command(flatten)]
-    pub(crate) scope: Scope,
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -170,8 +166,6 @@ pub(crate) struct Finish {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Rehearse {
-    #[command(flatten)]
-    pub(crate) scope: Scope,
     /// The folder for the evidence.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: PathBuf,

@@ -89,8 +89,8 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
     step("rows of today read, sent, written and indexed");
     let look =
         || Look { scope: Scope { ports: Vec::new() }, json: false, report: Some(options.report.clone()) };
-    let scope = || Scope { ports: Vec::new() };
-    start::start(twin, &Start { scope: scope(), at_once: 4, follow: false }).await?;
+    let scope = Scope { ports: Vec::new() };
+    start::start(twin, &Start { scope, at_once: 4, follow: false }).await?;
     step("start");
     verify::verify(twin, &Verify { look: look(), exact: true }).await?;
     step("verify, to the letter");
@@ -100,7 +100,7 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
         step(what);
     }
     let report = options.report.clone();
-    finish::finish(twin, &Finish { scope: scope(), yes: true, report, release_old: true }).await?;
+    finish::finish(twin, &Finish { yes: true, report, release_old: true }).await?;
     step("finish");
     let proven = [
         "every row of today can be read, sent and written, and keeps every letter",
