@@ -106,6 +106,8 @@ struct Run {
     fence: Option<Instant>,
     opened: Option<Instant>,
     dirty: Vec<MovingKey>,
+    /// What was written all the time while all was compared.
+    busy: Vec<MovingKey>,
     troubles: u32,
     entries: Vec<LedgerEntry>,
 }
@@ -175,6 +177,7 @@ impl Cutover {
             fence: None,
             opened: None,
             dirty: Vec::new(),
+            busy: report.into_iter().flat_map(Report::busy).cloned().collect(),
             troubles: 0,
             entries: Vec::new(),
         };
@@ -360,12 +363,13 @@ impl Cutover {
         Ok(())
     }
 
-    /// Compares what was made equal in the pause; everything else was compared for the gates.
+    /// Compares what was made equal in the pause, and what was too busy before; everything else was compared for the gates.
     async fn verify(&self, run: &mut Run) -> Result<()> {
         let (from, to) = (self.sides.of(run.from), self.sides.of(run.from.other()));
         run.dirty.sort();
         run.dirty.dedup();
-        let compared = timeout_at(run.end(self.settings.pause), compare(from, to, &run.dirty)).await;
+        let suspects = [run.dirty.as_slice(), run.busy.as_slice()].concat();
+        let compared = timeout_at(run.end(self.settings.pause), compare(from, to, &suspects)).await;
         match compared {
             Ok(Ok(differences)) if differences.is_empty() => run.findings.verified = true,
             Ok(Ok(differences)) => run.give_up(format!("{} keys differ after the drain", differences.len())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use waiterix_ports::{Result, Violation};
 
-use super::converge::{Batch, Converger};
+use super::converge::{Batch, Converger, LARGEST};
 use super::progress::{Event, Progress, Stop};
 use super::sides::Direction;
 
@@ -42,13 +42,17 @@ impl Relay {
         Self { converger, settings, progress }
     }
 
-    /// One round: as many batches as are made at once. What is made stands, also when another one fails.
+    /// One round: a batch, and when that was full, as many more as are made at once. What is made stands, also when another one
+    /// fails. While there is little to do one batch is enough, and no child meets another batch with its parent.
     ///
     /// # Errors
     /// The first failure.
     pub async fn round(&self, direction: Direction) -> Result<Batch> {
+        let mut sum = self.converger.oldest(direction).await?;
+        if sum.claimed < LARGEST as u64 {
+            return Ok(sum);
+        }
         let batches = (0..self.settings.at_once.max(1)).map(|_| self.converger.oldest(direction));
-        let mut sum = Batch::default();
         for batch in join_all(batches).await {
             let mut batch = batch?;
             sum.claimed += batch.claimed;

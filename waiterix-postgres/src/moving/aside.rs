@@ -27,13 +27,16 @@ const TAKE: &str = "\
             WHERE k.contype = 'f' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{}])
         LOOP
             INSERT INTO waiterix_migration.put_aside (tab, name, kind, definition)
-                VALUES (found.relname, found.conname, 'reference', found.definition);
+                VALUES (found.relname, found.conname, 'reference', found.definition)
+                -- It was made again, and nobody has checked the rows yet.
+                ON CONFLICT (tab, name) DO UPDATE SET is_made = false;
             EXECUTE format('ALTER TABLE public.%I DROP CONSTRAINT %I', found.relname, found.conname);
         END LOOP;
         FOR found IN
             SELECT t.relname, i.relname AS name, k.conname, x.indisprimary, x.indisunique,
-                   coalesce(format('ALTER TABLE public.%I ADD CONSTRAINT %I %s', t.relname, k.conname,
-                                   pg_get_constraintdef(k.oid)), pg_get_indexdef(i.oid)) AS definition
+                   CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.oid)
+                        ELSE format('ALTER TABLE public.%I ADD CONSTRAINT %I %s', t.relname, k.conname,
+                                    pg_get_constraintdef(k.oid)) END AS definition
             FROM pg_catalog.pg_index x
             JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
             JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid

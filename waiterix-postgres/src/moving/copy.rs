@@ -21,17 +21,19 @@ use crate::session::Mode;
 /// Where it is not known how many rows there are: so many on a page.
 const ROWS_ON_A_PAGE: u64 = 40;
 
-const CUT: &str = "SELECT pg_relation_filenode($1::regclass)::bigint, \
-    pg_relation_size($1::regclass) / current_setting('block_size')::bigint";
+const SIZE: &str = "SELECT pg_relation_filenode(oid)::bigint, \
+    pg_relation_size(oid) / current_setting('block_size')::bigint, greatest(reltuples, 0)::float8 \
+    FROM pg_catalog.pg_class WHERE oid = $1::regclass";
 const KEEP_CUT: &str = "INSERT INTO waiterix_migration.cuts (tab, rows, file, pages) VALUES ($1, $2, $3, $4) \
     ON CONFLICT DO NOTHING";
-const KEPT_CUT: &str = "SELECT file, pages FROM waiterix_migration.cuts WHERE tab = $1 AND rows = $2";
+const KEPT_CUT: &str = "SELECT file, pages FROM waiterix_migration.cuts WHERE tab = $1";
 const FILE: &str = "SELECT pg_relation_filenode($1::regclass)::bigint";
 const IS_REWRITTEN: &str =
     "UPDATE waiterix_migration.cuts SET rewritten = true WHERE tab = $1 AND NOT rewritten RETURNING 1";
 const NOTE_RANGE: &str = "INSERT INTO waiterix_migration.ranges (tab, after, up_to, rows, hash, sum) \
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1";
 const RANGES: &str = "SELECT after, up_to FROM waiterix_migration.ranges WHERE tab = $1";
+const FIRST: &str = "SELECT pg_advisory_xact_lock(hashtextextended('first range of ' || $1, 0))";
 const BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.ranges WHERE tab = $1), \
     greatest(pg_relation_size($2::regclass) / current_setting('block_size')::bigint - 1, 0)";
 
@@ -109,10 +111,31 @@ pub(super) fn within(table: &SideTable, range: &KeyRange) -> String {
     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
 }
 
-/// How many parts of so many rows a table has.
-pub(super) fn parts(table: &SideTable, pages: u64, rows: u64) -> u64 {
-    let there = if table.rows == 0 { pages * ROWS_ON_A_PAGE } else { table.rows };
-    there.div_ceil(rows.max(1)).max(1)
+/// How large a table is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// The file it is in, another one whenever it is rewritten.
+    file: i64,
+    pages: u64,
+    /// About how many rows it has.
+    pub(super) rows: u64,
+}
+
+impl Size {
+    /// Looks.
+    pub(super) async fn of(work: &mut Work, table: &SideTable) -> Result<Self, Trouble> {
+        let row = work.row(SIZE, Bound::default().and(table.sql(), work.operation)?).await?;
+        let (pages, rows): (i64, f64) = (row.try_get_unchecked(1)?, row.try_get_unchecked(2)?);
+        let pages = u64::try_from(pages).unwrap_or(0);
+        // Nobody has counted yet.
+        let rows = if rows < 1.0 { pages * ROWS_ON_A_PAGE } else { rows as u64 };
+        Ok(Self { file: row.try_get_unchecked(0)?, pages, rows })
+    }
+
+    /// How many parts of so many rows it has.
+    pub(super) fn parts(self, rows: u64) -> u64 {
+        self.rows.div_ceil(rows.max(1)).max(1)
+    }
 }
 
 /// Cuts a table; what was cut before stays as it was.
@@ -127,22 +150,21 @@ pub(super) async fn cut(side: &PostgresSide, name: &str, rows: u64) -> Result<Ve
 
 async fn cut_within(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec<KeyRange>, Trouble> {
     let operation = work.operation;
-    let row = work.row(CUT, Bound::default().and(table.sql(), operation)?).await?;
-    let (file, pages): (i64, i64) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
-    let pages = u64::try_from(pages).unwrap_or(0);
-    let parts = parts(table, pages, rows).min(pages.max(1));
+    let there = Size::of(work, table).await?;
+    let parts = there.parts(rows).min(there.pages.max(1));
     let mut begins: Vec<i64> = Vec::new();
     for part in 0..parts {
-        begins.push(signed(pages * part / parts, operation)?);
+        begins.push(signed(there.pages * part / parts, operation)?);
     }
     let size = signed(rows, operation)?;
     let bound = Bound::default()
         .and(&*table.name, operation)?
         .and(size, operation)?
-        .and(file, operation)?
+        .and(there.file, operation)?
         .and(begins, operation)?;
     work.rows(KEEP_CUT, bound).await?;
-    let bound = Bound::default().and(&*table.name, operation)?.and(size, operation)?;
+    // The first one stays, whatever size was asked for then: what is copied is noted by its ranges.
+    let bound = Bound::default().and(&*table.name, operation)?;
     let row = work.row(KEPT_CUT, bound).await?;
     let (file, begins): (i64, Vec<i64>) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
     let ends = begins.iter().skip(1).copied().map(Some).chain([None]);
@@ -221,6 +243,13 @@ async fn note_all(work: &mut Work, table: &SideTable) -> Result<(), Trouble> {
     work.rows(sql, Bound::default().and(&*table.name, operation)?).await.map(drop)
 }
 
+/// Whether a range of a table is noted, and its last page.
+async fn before(work: &mut Work, table: &SideTable) -> Result<(bool, i64), Trouble> {
+    let bound = Bound::default().and(&*table.name, work.operation)?.and(table.sql(), work.operation)?;
+    let row = work.row(BEFORE, bound).await?;
+    Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?))
+}
+
 /// Writes a range, unless it is noted already.
 pub(super) async fn copy_in(
     side: &PostgresSide,
@@ -241,9 +270,12 @@ pub(super) async fn copy_in(
 
 async fn write(work: &mut Work, table: &SideTable, range: &KeyRange, parcel: &Parcel) -> Result<(), Trouble> {
     let operation = work.operation;
-    let bound = Bound::default().and(&*table.name, operation)?.and(table.sql(), operation)?;
-    let row = work.row(BEFORE, bound).await?;
-    let (begun, page): (bool, i64) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
+    let (mut begun, mut page) = before(work, table).await?;
+    if !begun {
+        // Of several first ranges of a table, one finds it empty; to the others its rows would be those of somebody else.
+        work.row(FIRST, Bound::default().and(&*table.name, operation)?).await?;
+        (begun, page) = before(work, table).await?;
+    }
     let bound = Bound::default()
         .and(&*table.name, operation)?
         .and(range.after.as_ref().map(String::as_bytes), operation)?

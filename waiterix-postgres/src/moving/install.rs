@@ -47,7 +47,7 @@ const TABLES: &str = "\
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.cuts (
         tab text NOT NULL, rows bigint NOT NULL, file bigint NOT NULL, pages bigint[] NOT NULL,
-        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab, rows)
+        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab)
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.ranges (
         tab text NOT NULL, after bytea, up_to bytea, rows bigint NOT NULL, hash bigint NOT NULL, sum bigint NOT NULL
@@ -56,10 +56,11 @@ const TABLES: &str = "\
         (tab, md5(coalesce('=' || encode(after, 'hex'), '')), md5(coalesce('=' || encode(up_to, 'hex'), '')));
     CREATE TABLE IF NOT EXISTS waiterix_migration.put_aside (
         place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        tab text NOT NULL, name text NOT NULL UNIQUE,
+        tab text NOT NULL, name text NOT NULL,
         kind text NOT NULL CHECK (kind IN ('key', 'unique', 'index', 'reference')),
         definition text NOT NULL,
-        is_made boolean NOT NULL DEFAULT false
+        is_made boolean NOT NULL DEFAULT false,
+        UNIQUE (tab, name)
     )";
 
 /// Whether a writer is admitted; see `waiterix_migration::protocol::guard`. `answer` is what the function ends with.

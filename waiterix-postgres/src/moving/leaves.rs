@@ -8,7 +8,7 @@ use waiterix_ports::moving::{Hashing, Leaf, RowHash};
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result};
 
 use super::PostgresSide;
-use super::copy::{parts, within};
+use super::copy::{Size, within};
 use super::tables::SideTable;
 use super::work::{BULK, Bound, Trouble, Work};
 use crate::session::Mode;
@@ -52,28 +52,28 @@ pub(super) async fn ranges(side: &PostgresSide, name: &str, rows: u64) -> Result
     const OPERATION: &str = "side.ranges";
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
-    let parts = parts(table, table.bytes / 8_192, rows);
+    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
+    let outcome = cut(&mut work, table, rows).await;
+    work.end(outcome).await
+}
+
+async fn cut(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec<KeyRange>, Trouble> {
+    let size = Size::of(work, table).await?;
+    let parts = size.parts(rows);
     if parts == 1 {
         return Ok(vec![KeyRange::default()]);
     }
     // A sample of whole pages: which keys it has matters little, and the bounds hold whatever is written afterwards.
     let wanted = (parts * SAMPLE).min(SAMPLES) as f64;
-    let there = if table.rows == 0 { wanted } else { table.rows as f64 };
-    let percent = (100.0 * wanted / there).clamp(0.01, 100.0);
+    let percent = (100.0 * wanted / size.rows as f64).clamp(0.01, 100.0);
     let sql = format!(
         "SELECT {}::text FROM {} t TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)",
         table.key_sql(),
         table.sql()
     );
-    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
-    let outcome = async {
-        let rows = work.rows(sql, Bound::default()).await?;
-        let keys: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get_unchecked(0)).collect();
-        Ok::<_, Trouble>(keys?)
-    }
-    .await;
-    let keys = work.end(outcome).await?;
-    Ok(contiguous(keys, usize::try_from(parts).unwrap_or(usize::MAX)))
+    let rows = work.rows(sql, Bound::default()).await?;
+    let keys: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get_unchecked(0)).collect();
+    Ok(contiguous(keys?, usize::try_from(parts).unwrap_or(usize::MAX)))
 }
 
 /// Ranges with about as many of the keys each, one after the other.

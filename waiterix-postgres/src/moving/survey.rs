@@ -29,13 +29,6 @@ const SYSTEM: &str = "SELECT system_identifier::text FROM pg_catalog.pg_control_
 
 /// Each answers texts: what is wrong, and what to do. `$1` are the tables that move, `$2` all that are known.
 const FINDINGS: &[&str] = &[
-    // Keys. They may be put aside for the copy at this moment.
-    "SELECT format('table %s has no primary key of one text column named id: it cannot move', c.relname) \
-     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname = ANY($1) \
-       AND NOT EXISTS ( \
-        SELECT 1 FROM pg_index x JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0] \
-        WHERE x.indrelid = c.oid AND x.indisprimary AND x.indnkeyatts = 1 AND a.attname = 'id' \
-          AND a.atttypid IN ('text'::regtype, 'varchar'::regtype))",
     // Rights.
     "SELECT format('the role %s does not own table %s: sign in as its owner, or grant the role %s', \
                    current_user, c.relname, pg_get_userbyid(c.relowner)) \
@@ -119,17 +112,15 @@ async fn look(work: &mut Work, clock: &dyn Clock, pooled: bool) -> Result<Survey
     } else {
         0
     };
-    let others = report.refusals().filter(|deviation| {
-        !matches!(deviation, Deviation::MissingTable { .. } | Deviation::MissingColumn { .. })
-            && !(aside > 0 && matches!(deviation, Deviation::WrongKey { .. }))
+    let others = report.refusals().filter(|deviation| match deviation {
+        Deviation::MissingTable { .. } | Deviation::MissingColumn { .. } => false,
+        Deviation::WrongKey { .. } => aside == 0,
+        _ => true,
     });
     faults.extend(others.map(ToString::to_string));
     let moving = moving_names();
     let known: Vec<&str> = Target::current().tables.iter().map(|table| table.name).collect();
-    for (place, sql) in FINDINGS.iter().enumerate() {
-        if place == 0 && aside > 0 {
-            continue;
-        }
+    for sql in FINDINGS {
         let bound =
             Bound::default().and(moving.as_slice(), work.operation)?.and(known.as_slice(), work.operation)?;
         for row in work.rows(*sql, bound).await? {

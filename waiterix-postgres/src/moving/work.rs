@@ -159,9 +159,9 @@ pub(super) fn of(failure: &Failure, operation: &'static str, effect: Effect) -> 
         // The schema of moves, its functions or its tables are not there.
         Some("3F000" | "42883" | "42P01") => not_installed(operation),
         // So PostgreSQL says that no primary key is there to decide by.
-        Some("42P10") => {
-            Error::new(ErrorKind::Unsupported, operation).with("fault", "the keys are put aside for the copy")
-        }
+        Some("42P10") => Error::new(ErrorKind::Unavailable, operation)
+            .retry(waiterix_ports::Retry::Safe)
+            .with("fault", "keys and indexes are put aside for the copy"),
         // Before it ends a transaction has no effect, so whoever waited for others may wait again.
         Some("55P03") => Error::new(ErrorKind::Timeout, operation)
             .retry(waiterix_ports::Retry::Safe)

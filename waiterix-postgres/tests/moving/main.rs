@@ -4,7 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod comparing;
+mod copying;
 mod guard;
 mod journal;
 mod making;
 mod sides;
+mod surveying;

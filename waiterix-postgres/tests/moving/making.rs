@@ -10,7 +10,7 @@ use waiterix_ports::{ErrorKind, Violation};
 use crate::sides::{MIRROR, OPEN, SOON, Side, assert_equal, key, pair, reached, wanted};
 
 /// Everything that a column can hold and that something on the way might take for something else.
-const AWKWARD: &str = r#"
+pub(crate) const AWKWARD: &str = r#"
     INSERT INTO users (id, email, first_name, last_name, created_at) VALUES
         ('näïve ☕ ''"\ id', '', NULL, E'tab\t new\n line \\ quote " 𝄞 e\u0301 \u00e9', '0044-03-15 12:00:00.000001 BC'),
         ('null', 'null', 'null', 'NULL', '294276-12-31 23:59:59.999999'),

@@ -95,6 +95,17 @@ impl Side {
     }
 }
 
+/// Copies the ranges of a table that are not noted yet.
+pub(crate) async fn copy(from: &Side, to: &Side, table: &str, rows: u64) {
+    let copied = to.side.copied(table).await.unwrap();
+    for range in from.side.cut(table, rows).await.unwrap() {
+        if !copied.contains(&range) {
+            let parcel = from.side.copy_out(table, &range).await.unwrap();
+            to.side.copy_in(1, table, &range, parcel).await.unwrap();
+        }
+    }
+}
+
 pub(crate) async fn refusal(psql: &mut PgConnection, sql: &str) -> Option<String> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(psql).await;
     done.err().map(|error| error.as_database_error().unwrap().code().unwrap().into_owned())
