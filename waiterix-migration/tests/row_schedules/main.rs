@@ -44,24 +44,31 @@ fn run(course: Course, seeds: std::ops::Range<u64>) {
     assert!(asked().is_some() || (moved > count && reads > count && (deaths > 0) == course.has_deaths()));
 }
 
-#[test]
-fn nothing_is_lost_or_read_late_while_the_lead_goes_there_and_back() {
-    run(Course::ThereAndBack, 0..4_000);
+/// Each is a thousand schedules, so that they go on beside one another, and none takes long on a busy machine.
+macro_rules! schedules {
+    ($($name:ident: $course:ident from $first:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            run(Course::$course, $first..$first + 1_000);
+        })*
+    };
 }
 
-#[test]
-fn nothing_is_lost_or_read_late_with_two_coordinators() {
-    run(Course::Rivals, 10_000..14_000);
-}
+mod nothing_is_lost_or_read_late {
+    use super::{Course, run};
 
-#[test]
-fn nothing_is_lost_or_read_late_while_processes_die() {
-    run(Course::Deaths, 20_000..21_000);
-}
-
-#[test]
-fn nothing_is_lost_or_read_late_while_everything_goes_wrong() {
-    run(Course::Everything, 30_000..31_000);
+    schedules! {
+        while_the_lead_goes_there_and_back_1: ThereAndBack from 0;
+        while_the_lead_goes_there_and_back_2: ThereAndBack from 1_000;
+        while_the_lead_goes_there_and_back_3: ThereAndBack from 2_000;
+        while_the_lead_goes_there_and_back_4: ThereAndBack from 3_000;
+        with_two_coordinators_1: Rivals from 10_000;
+        with_two_coordinators_2: Rivals from 11_000;
+        with_two_coordinators_3: Rivals from 12_000;
+        with_two_coordinators_4: Rivals from 13_000;
+        while_processes_die: Deaths from 20_000;
+        while_everything_goes_wrong: Everything from 30_000;
+    }
 }
 
 #[test]
