@@ -203,8 +203,13 @@ impl SessionStore for DualSessionStore {
         }
         let entry = self.journal.begin(&SessionKey::Session(id.clone())).await?;
         let mut touched = sides.leader.touch(id, last_activity, expires_at).await;
-        if matches!(touched, Ok(false)) && self.load(id).await?.is_some() {
-            touched = sides.leader.touch(id, last_activity, expires_at).await;
+        if matches!(touched, Ok(false)) {
+            // The leader may not have it yet.
+            touched = match self.load(id).await {
+                Ok(Some(_)) => sides.leader.touch(id, last_activity, expires_at).await,
+                Ok(None) => Ok(false),
+                Err(error) => Err(error),
+            };
         }
         let had_none = matches!(touched, Ok(false)) || touched.as_ref().is_err_and(had_no_effect);
         settle_entry(&*self.journal, entry, had_none).await;
