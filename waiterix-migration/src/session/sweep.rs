@@ -225,10 +225,10 @@ impl SessionSweep {
     /// When what was noted cannot be read.
     pub async fn relay_noted(&self, noted: &dyn Journal<String>) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (sid, entries) in dirty(noted).await? {
-            let settled = if is_session_id(&sid) {
+        for dirty in dirty(noted).await? {
+            let settled = if is_session_id(&dirty.key) {
                 match self.mirror.writing().await {
-                    Ok(sides) => self.mirror.converge(&sides, &SessionId::new(sid)).await,
+                    Ok(sides) => self.mirror.converge(&sides, &SessionId::new(&*dirty.key)).await,
                     Err(error) => Err(error),
                 }
             } else {
@@ -240,7 +240,7 @@ impl SessionSweep {
                 Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
                 settled => settled,
             };
-            pass.count(settled.is_ok() && noted.done(&entries).await.is_ok());
+            pass.close(noted, &dirty, settled.is_ok()).await;
         }
         Ok(pass)
     }
