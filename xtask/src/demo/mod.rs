@@ -319,8 +319,9 @@ async fn take_all(
     println!("    {:>6.1} s  other instances serve, from both sides", steps.record.now().as_secs_f64());
     go_on().await;
     if ["objects", "sessions"].into_iter().any(|port| options.moves(port)) {
-        // Whoever served from the old side alone until now told nobody which pictures were put there after the copy.
-        steps.take("repair", &[]).await?;
+        // Whoever served from the old side alone until now told nobody which pictures they stored and deleted since the copy. A
+        // second walk finds them, and reads nothing that is as it was.
+        steps.take("start", &[]).await?;
     }
     for nth in 0..options.flips {
         let flip = if nth.is_multiple_of(2) { "cutover" } else { "rollback" };

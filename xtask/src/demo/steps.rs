@@ -131,7 +131,7 @@ impl Steps {
                 });
             }
             // A comparison is what comes before each of them, and a part of what is usual.
-            if !matches!(step.name, "repair" | "verify") {
+            if step.name != "verify" {
                 before = step.ended + AROUND;
             }
         }

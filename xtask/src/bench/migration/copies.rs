@@ -178,7 +178,7 @@ fn ordered_copy(pair: &Pair<'_>) -> Result<Duration, Failure> {
                 format!("'{psql}' -qc 'COPY (SELECT * FROM public.{table} ORDER BY id) TO STDOUT' '{url}'")
             })
             .collect();
-        format!("( {} ) | md5sum", copies.join("; "))
+        format!("{{ {}; }} | md5sum", copies.join("; "))
     };
     let script = format!(
         "a=$(mktemp); {} >$a & b=$({}); wait; test \"$(cat $a)\" = \"$b\"; same=$?; rm $a; exit $same",

@@ -10,7 +10,7 @@ use waiterix_backends::postgres;
 use super::super::fault;
 use super::ground::{Ground, Pair, median};
 use crate::command::Failure;
-use crate::psql::{DONE, Database};
+use crate::psql::{DONE, Database, Session};
 
 /// An order as the store under the service writes it; the same that its own measurement has.
 const ORDER: &str = include_str!("../../../../waiterix-postgres/examples/pgbench/order.sql");
@@ -24,8 +24,9 @@ const CALM: u32 = 500;
 const ROWS: u32 = 1_000;
 /// How long somebody waits for a row to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Samples of how far the other side is behind.
+/// Samples of how far the other side is behind, and how few of them say nothing.
 const SAMPLES: usize = 200;
+const TOO_FEW: usize = 10;
 
 /// What one kind of load came to.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +103,9 @@ pub(super) fn lag(ground: &Ground, scale: f64) -> Result<Vec<Duration>, Failure>
     let pair = ground.pair()?;
     pair.copied()?;
     let _follower = Follower::start(&pair)?;
+    // Once a row has arrived, somebody follows.
+    let mut probe = Probe { here: pair.old.session()?, there: pair.new.session()?, count: 0 };
+    probe.sample()?;
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("row.sql");
     fs::write(&script, ROW)?;
@@ -123,19 +127,37 @@ pub(super) fn lag(ground: &Ground, scale: f64) -> Result<Vec<Duration>, Failure>
     ]);
     load.arg("--file").arg(&script).arg(&pair.old.url).stdout(Stdio::null()).stderr(Stdio::null());
     let mut load = load.spawn()?;
-    let outcome = sampled(&pair, &mut load);
+    let outcome = probe.sampled(&mut load);
     // It may have ended by itself.
     let _ = load.kill();
     let _ = load.wait();
     outcome
 }
 
-fn sampled(pair: &Pair<'_>, load: &mut Child) -> Result<Vec<Duration>, Failure> {
-    let (mut here, mut there) = (pair.old.session()?, pair.new.session()?);
-    let mut waits = Vec::new();
-    while waits.len() < SAMPLES && load.try_wait()?.is_none() {
-        let id = format!("sample-{}", waits.len());
-        let written = here.execute(&format!(
+/// Writes rows on one side and waits for each on the other.
+struct Probe {
+    here: Session,
+    there: Session,
+    count: usize,
+}
+
+impl Probe {
+    /// As many samples as there is load for.
+    fn sampled(&mut self, load: &mut Child) -> Result<Vec<Duration>, Failure> {
+        let mut waits = Vec::new();
+        while waits.len() < SAMPLES && load.try_wait()?.is_none() {
+            waits.push(self.sample()?);
+        }
+        if waits.len() < TOO_FEW {
+            return Err(Failure::Said(format!("only {} samples say nothing", waits.len())));
+        }
+        Ok(waits)
+    }
+
+    fn sample(&mut self) -> Result<Duration, Failure> {
+        self.count += 1;
+        let id = format!("sample-{}", self.count);
+        let written = self.here.execute(&format!(
             "INSERT INTO table_scan_events (id, restaurant_id) SELECT '{id}', id FROM restaurants LIMIT 1"
         ))?;
         if written != DONE {
@@ -145,15 +167,14 @@ fn sampled(pair: &Pair<'_>, load: &mut Child) -> Result<Vec<Duration>, Failure> 
         // A division by zero says in the state alone that it is not there yet.
         let look =
             format!("DO $$ BEGIN PERFORM 1 / count(*) FROM table_scan_events WHERE id = '{id}'; END $$");
-        while there.execute(&look)? != DONE {
+        while self.there.execute(&look)? != DONE {
             if begun.elapsed() > PATIENCE {
                 return Err(Failure::Said(format!("after {} s a row has not arrived", PATIENCE.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        waits.push(begun.elapsed());
+        Ok(begun.elapsed())
     }
-    if waits.is_empty() { Err(Failure::Said("nothing was sampled".to_owned())) } else { Ok(waits) }
 }
 
 /// What makes the other side equal all the time. Killed when dropped.
