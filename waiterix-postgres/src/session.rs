@@ -14,6 +14,9 @@ use crate::fault::Failure;
 /// How much longer than the server this side waits, so that mostly the server is the one to say that it took too long.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a piece of a copy may keep the other end waiting, however long the whole of it may take.
+const FLOWING: Duration = Duration::from_secs(60);
+
 /// What a transaction may do. Defaults of the server or the role, such as another isolation, are overruled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -97,7 +100,7 @@ impl Session {
     ) -> Result<(), Failure> {
         /// A piece is a row, and a clock that is wound up for every row costs more than the row.
         const PIECES: usize = 1_000;
-        let patience = self.patience;
+        let patience = self.patience.min(FLOWING);
         let connection: &mut PgConnection = &mut self.lease;
         let mut pieces = Self::in_time(patience, connection.copy_out_raw(sql)).await?;
         loop {
@@ -120,7 +123,7 @@ impl Session {
     pub(crate) async fn copy_in(&mut self, sql: &str, data: &[u8]) -> Result<(), Failure> {
         /// The driver has a copy of what is under way.
         const PIECE: usize = 256 * 1_024;
-        let patience = self.patience;
+        let patience = self.patience.min(FLOWING);
         let connection: &mut PgConnection = &mut self.lease;
         let mut copy = Self::in_time(patience, connection.copy_in_raw(sql)).await?;
         for piece in data.chunks(PIECE) {

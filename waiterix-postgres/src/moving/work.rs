@@ -57,7 +57,7 @@ pub(super) enum Limit {
 }
 
 /// What reads or writes a whole range or table.
-pub(super) const BULK: Limit = Limit::Of(Duration::from_secs(30 * 60));
+pub(super) const BULK: Limit = Limit::Of(Duration::from_secs(15 * 60));
 
 /// Arguments of a statement, in their order.
 #[derive(Default)]

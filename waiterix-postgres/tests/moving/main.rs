@@ -6,6 +6,7 @@
 mod common;
 mod comparing;
 mod copying;
+mod faults;
 mod guard;
 mod journal;
 mod making;
