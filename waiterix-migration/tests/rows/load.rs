@@ -287,10 +287,7 @@ async fn schedule(seed: u64) -> Result<()> {
         }));
     }
     for to in [Leader::New, Leader::Old, Leader::New] {
-        let report = match mover.verifier().verify().await {
-            Ok(report) => report,
-            Err(_) => continue,
-        };
+        let Ok(report) = mover.verifier().verify().await else { continue };
         let _ = mover.cutover().run(to, Some(&report), &Stop::default()).await;
         tokio::time::advance(Duration::from_millis(50)).await;
     }
