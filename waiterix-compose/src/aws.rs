@@ -42,6 +42,7 @@ pub(crate) struct Prepared {
     clock: Arc<dyn Clock>,
     /// What must be closed.
     open: Option<Arc<PostgresStore>>,
+    sessions: Option<Arc<RedisSessionStore>>,
 }
 
 impl Plan {
@@ -54,7 +55,8 @@ impl Plan {
     ) -> Self {
         let wants = |choice: Choice| choice.needs(Choice::Aws);
         let mut plan = Self::default();
-        if wants(selection.store) {
+        // The plan of a move is in the new database, whatever moves.
+        if wants(selection.store) || selection.uses(Choice::Dual) {
             let hosting = match place {
                 Place::Server { .. } => Hosting::Server,
                 Place::Function => Hosting::Function,
@@ -89,7 +91,7 @@ impl Plan {
             Some(settings) => Some(sdk::config(settings).await),
             None => None,
         };
-        Prepared { plan: self, config, clock: clock.clone(), open: None }
+        Prepared { plan: self, config, clock: clock.clone(), open: None, sessions: None }
     }
 }
 
@@ -104,6 +106,13 @@ impl Plan {
 impl Prepared {
     fn config(&self) -> Result<&SdkConfig, String> {
         chosen(&self.config, "the AWS region")
+    }
+
+    /// Mail that goes to nobody who is on a list of suppressed addresses.
+    fn suppressing(&self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        let settings = chosen(&self.plan.mailer, "mail")?;
+        let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
+        Ok(Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider()))
     }
 }
 
@@ -134,10 +143,18 @@ impl Family for Prepared {
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
-        let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = bounded(Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>);
-        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider());
+        let mailer = self.suppressing(ledger)?;
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
+    }
+
+    #[cfg(feature = "legacy")]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.suppressing(ledger)
+    }
+
+    #[cfg(feature = "legacy")]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Ok(chosen(&self.sessions, "Redis")?.clone())
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
@@ -147,8 +164,9 @@ impl Family for Prepared {
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {
         let settings = chosen(&self.plan.sessions, "Redis")?;
         let store = RedisSessionStore::new(settings, self.clock.clone());
-        let store = store.map_err(|error| said("the sessions", &error))?;
-        Ok(hardened(Arc::new(store) as Arc<dyn SessionStore>))
+        let store = Arc::new(store.map_err(|error| said("the sessions", &error))?);
+        self.sessions = Some(store.clone());
+        Ok(hardened(store as Arc<dyn SessionStore>))
     }
 
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {

@@ -56,7 +56,7 @@ impl Plan {
     pub(crate) fn read(vars: &mut Vars<'_>, selection: Selection, settings: &mut Settings) -> Self {
         let wants = |choice: Choice| choice.needs(Choice::Legacy);
         let mut plan = Self::default();
-        if wants(selection.store) {
+        if wants(selection.store) || selection.uses(Choice::Dual) {
             plan.store = Some(NeonSettings::read(vars, Hosting::Server));
         }
         if wants(selection.blobs) {
@@ -111,6 +111,17 @@ fn objects_key(secret: &Secret) -> Secret {
     Secret::new(format!("urls of objects\n{}", secret.reveal()))
 }
 
+impl Prepared {
+    /// Mail that goes to nobody who is on the list of suppressed addresses.
+    fn suppressing(&self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        let settings = chosen(&self.plan.mailer, "mail")?;
+        let mailer = ResendMailer::open(settings.clone(), self.clock.clone());
+        let mailer = mailer.map_err(|error| said("mail", &error))?;
+        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>);
+        Ok(Arc::new(SuppressingMailer::new(mailer, ledger.clone())))
+    }
+}
+
 #[async_trait]
 impl Family for Prepared {
     async fn store(&mut self) -> Result<Arc<dyn Store>, String> {
@@ -139,12 +150,18 @@ impl Family for Prepared {
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
-        let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = ResendMailer::open(settings.clone(), self.clock.clone());
-        let mailer = mailer.map_err(|error| said("mail", &error))?;
-        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>);
-        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()));
+        let mailer = self.suppressing(ledger)?;
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.suppressing(ledger)
+    }
+
+    #[cfg(feature = "aws")]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Ok(chosen(&self.sessions, "the database of sessions")?.clone())
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {

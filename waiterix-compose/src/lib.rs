@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use url::Url;
 use waiterix_app::http::web_client::WebClient;
-use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
+use waiterix_app::{App, OsRandom, Settings, Shared};
 use waiterix_domain::Secret;
 use waiterix_ports::signed_url::UrlSigner;
 use waiterix_ports::vars::Vars;
@@ -53,8 +53,6 @@ pub struct Plan {
     pub settings: Settings,
     /// Which adapter serves which port.
     pub selection: Selection,
-    #[cfg(all(feature = "aws", feature = "legacy"))]
-    is_function: bool,
     #[cfg(feature = "local")]
     local: local::Plan,
     #[cfg(feature = "legacy")]
@@ -106,19 +104,18 @@ impl Plan {
         let aws = aws::Plan::read(vars, place, selection, &mut settings);
         #[cfg(all(feature = "aws", feature = "legacy"))]
         if selection.uses(Choice::Dual) {
-            vars.required("LEGACY_DATABASE_URL", "with two databases both must be named");
+            vars.required("LEGACY_DATABASE_URL", "with two providers both databases must be named");
+            if matches!(place, Place::Function) {
+                // Nothing goes on in it between two events, so it could neither keep up nor make anything equal.
+                vars.problem("WAITERIX_ADAPTERS", "a function cannot be dual; functions serve when the move is over");
+            }
             if let (Some(old), Some(new)) = (legacy.database(), aws.database()) {
                 dual::compare(vars, old, new);
-            }
-            for name in selection.dual_besides_rows() {
-                vars.problem(name, "only rows (WAITERIX_STORE) can be dual as yet");
             }
         }
         Ok(Self {
             settings,
             selection,
-            #[cfg(all(feature = "aws", feature = "legacy"))]
-            is_function: matches!(place, Place::Function),
             #[cfg(feature = "local")]
             local,
             #[cfg(feature = "legacy")]
@@ -153,34 +150,20 @@ impl Plan {
         let aws = family::Absent;
         let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
-        let sessions = families.of(selection.sessions).sessions().await?;
         #[cfg(all(feature = "aws", feature = "legacy"))]
-        let (store, moving) = if selection.store == Choice::Dual {
-            let stores =
-                [families.of(Choice::Legacy).store().await?, families.of(Choice::Aws).store().await?];
-            let databases = [families.of(Choice::Legacy).beside()?, families.of(Choice::Aws).beside()?];
-            let (store, moving) = dual::rows(stores, databases, self.is_function, &clock);
-            (store, Some(moving))
-        } else {
-            (families.of(selection.store).store().await?, None)
-        };
+        let (ports, moving) = dual::ports(&mut families, selection, &clock).await?;
         #[cfg(not(all(feature = "aws", feature = "legacy")))]
-        let store = families.of(selection.store).store().await?;
-        let ports = Ports {
-            store,
-            blobs: families.of(selection.blobs).blobs().await?,
-            mailer: families.of(selection.mailer).mailer(&sessions).await?,
-            notifier: families.of(selection.notifier).notifier().await?,
-            sessions,
-        };
+        let ports = family::plain(&mut families, selection).await?;
         let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);
-        if let Some(events) = families.of(selection.mailer).mail_events() {
+        // Of two providers the old one sends its news over HTTP.
+        let tells = if selection.mailer == Choice::Dual { Choice::Legacy } else { selection.mailer };
+        if let Some(events) = families.of(tells).mail_events() {
             app = app.with_mail_events(events);
         }
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
-            Choice::Legacy => legacy_signer,
-            Choice::Aws | Choice::Dual => None,
+            Choice::Legacy | Choice::Dual => legacy_signer,
+            Choice::Aws => None,
         };
         if let Some(signer) = signer {
             app = app.with_signed_objects(signer);
@@ -207,16 +190,14 @@ impl Service {
     #[cfg(all(feature = "aws", feature = "legacy"))]
     #[must_use]
     pub fn both_stores(&self) -> Option<&[Arc<dyn waiterix_ports::Store>; 2]> {
-        self.moving.as_ref().map(|moving| &moving.stores)
+        self.moving.as_ref().and_then(dual::Moving::stores)
     }
 
-    /// Makes the provider that follows equal to the one that leads, for at most this long; for a process in which nothing runs in
-    /// the background. Nothing where only one provider is served.
+    /// The mirrors of the other ports, where any port is served by two providers.
     #[cfg(all(feature = "aws", feature = "legacy"))]
-    pub async fn relay(&self, within: std::time::Duration) {
-        if let Some(moving) = &self.moving {
-            moving.pass(within).await;
-        }
+    #[must_use]
+    pub fn mirrors(&self) -> Option<&dual::Mirrors> {
+        self.moving.as_ref().map(dual::Moving::mirrors)
     }
 
     /// Finishes what was queued and lets go of files and connections.

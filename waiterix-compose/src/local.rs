@@ -103,6 +103,16 @@ impl Family for Prepared {
         Ok(Arc::new(opened.map_err(|error| self.said("the mail folder", &error))?))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.mailer(ledger).await
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Err("local sessions are not moved".to_owned())
+    }
+
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
         None
     }

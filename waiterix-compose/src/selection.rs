@@ -77,18 +77,6 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The ports that are served by two families at once, by the variables that say so.
-    #[cfg(all(feature = "aws", feature = "legacy"))]
-    pub(crate) fn dual_besides_rows(&self) -> impl Iterator<Item = &'static str> {
-        let choices = [
-            (self.blobs, "WAITERIX_BLOBS"),
-            (self.mailer, "WAITERIX_MAILER"),
-            (self.sessions, "WAITERIX_SESSIONS"),
-            (self.notifier, "WAITERIX_NOTIFIER"),
-        ];
-        choices.into_iter().filter(|(choice, _)| *choice == Choice::Dual).map(|(_, name)| name)
-    }
-
     /// Everything local, whatever the environment says.
     pub const LOCAL: Self = Self {
         store: Choice::Local,

@@ -174,3 +174,19 @@ async fn places_and_records_are_kept() {
     plan.forget_records(&["a"]).await.unwrap();
     assert_eq!(plan.records(&["a"]).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn nothing_is_left_when_it_is_taken_away_but_what_is_somebody_elses() {
+    let Some((scratch, plan)) = fresh().await else { return };
+    let mut connection = sqlx::postgres::PgConnection::connect(scratch.url().as_str()).await.unwrap();
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'waiterix_migration'";
+    sqlx::query("CREATE TABLE waiterix_migration.standing (one int)").execute(&mut connection).await.unwrap();
+    plan.uninstall().await.unwrap();
+    let left: i64 = sqlx::query_scalar(schemas).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 1, "a side is still there");
+    sqlx::query("DROP TABLE waiterix_migration.standing").execute(&mut connection).await.unwrap();
+    plan.uninstall().await.unwrap();
+    plan.uninstall().await.unwrap();
+    let left: i64 = sqlx::query_scalar(schemas).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 0);
+}

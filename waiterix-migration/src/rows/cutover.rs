@@ -207,16 +207,21 @@ impl Cutover {
     }
 
     async fn steps(&self, run: &mut Run, stop: &Stop) -> Result<Ended> {
+        // What a step made of the standings is known without another look: each step is refused if that is not so any more.
+        let mut known = None;
         loop {
             if stop.is_stopped() {
                 run.give_up("somebody wanted it to end");
             }
-            let view = match acts::view(&self.sides, run.from).await {
-                Ok(view) => view,
-                Err(error) => {
-                    self.trouble(run, error).await?;
-                    continue;
-                }
+            let view = match known.take() {
+                Some(view) => view,
+                None => match acts::view(&self.sides, run.from).await {
+                    Ok(view) => view,
+                    Err(error) => {
+                        self.trouble(run, error).await?;
+                        continue;
+                    }
+                },
             };
             if view.from.mode == Mode::Fenced && Instant::now() >= run.end(self.settings.pause) {
                 run.give_up("the pause was longer than it may be");
@@ -226,14 +231,14 @@ impl Cutover {
             let taken = match act {
                 Act::Announce if run.findings.announced.is_some() => {
                     run.give_up("somebody else turned it back");
-                    Ok(())
+                    Ok(None)
                 }
                 Act::Announce | Act::Fence | Act::Decide | Act::Open | Act::Follow | Act::Abort => {
                     self.shift(run, act, view).await
                 }
-                Act::AwaitReaders => self.await_readers(run, view, stop).await,
-                Act::Drain => self.drain(run, view).await,
-                Act::Verify => self.verify(run).await,
+                Act::AwaitReaders => self.await_readers(run, view, stop).await.map(|()| None),
+                Act::Drain => self.drain(run, view).await.map(|()| Some(view)),
+                Act::Verify => self.verify(run).await.map(|()| Some(view)),
                 Act::Done => return Ok(self.moved(run, view)),
                 Act::Aborted => {
                     let reason = run.reason.take();
@@ -243,8 +248,9 @@ impl Cutover {
                 }
                 Act::Refuse => return Err(acts::refused(view)),
             };
-            if let Err(error) = taken {
-                self.trouble(run, error).await?;
+            match taken {
+                Ok(view) => known = view,
+                Err(error) => self.trouble(run, error).await?,
             }
         }
     }
@@ -289,7 +295,8 @@ impl Cutover {
         Ok(())
     }
 
-    async fn shift(&self, run: &mut Run, act: Act, view: View) -> Result<()> {
+    /// Takes a step that changes a standing; answers what the standings are then, if it was taken.
+    async fn shift(&self, run: &mut Run, act: Act, view: View) -> Result<Option<View>> {
         if act == Act::Fence {
             self.catch_up(run).await;
             run.fence = Some(Instant::now());
@@ -303,16 +310,17 @@ impl Cutover {
                 answer => break answer,
             }
         }?;
-        if shifted {
-            run.troubles = 0;
-            match act {
-                Act::Announce => run.findings.announced = Some(view.from.turn + 1),
-                Act::Fence => run.findings.fenced = Some(view.from.turn + 1),
-                Act::Open => run.opened = Some(Instant::now()),
-                _ => {}
-            }
+        if !shifted {
+            return Ok(None);
         }
-        Ok(())
+        run.troubles = 0;
+        match act {
+            Act::Announce => run.findings.announced = Some(view.from.turn + 1),
+            Act::Fence => run.findings.fenced = Some(view.from.turn + 1),
+            Act::Open => run.opened = Some(Instant::now()),
+            _ => {}
+        }
+        Ok(acts::after(view, act))
     }
 
     /// What can be done before the pause is not done in it.

@@ -15,6 +15,7 @@ mod noted;
 mod notes;
 mod plan;
 mod record;
+pub mod rehearsal;
 mod side;
 mod standing;
 mod survey;

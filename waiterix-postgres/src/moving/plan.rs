@@ -39,6 +39,14 @@ const INSTALL: &str = "DO $do$ BEGIN \
         key text PRIMARY KEY, size bigint NOT NULL, sha256 bytea NOT NULL, old_etag text NOT NULL, \
         new_etag text NOT NULL, at timestamptz NOT NULL); \
     END $do$";
+/// The schema goes with its last table; what the sides of a move of rows keep there is theirs to take away.
+const UNINSTALL: &str = "DO $do$ BEGIN \
+    PERFORM pg_advisory_xact_lock(hashtext('waiterix_migration')); \
+    DROP TABLE IF EXISTS waiterix_migration.ports, waiterix_migration.instances, waiterix_migration.ledger, \
+        waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents; \
+    BEGIN DROP SCHEMA IF EXISTS waiterix_migration RESTRICT; \
+    EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END; \
+    END $do$";
 const PLAN: &str = "SELECT port, leader, mirroring, stage, share, turn FROM waiterix_migration.ports";
 const SHIFT: &str = "WITH moved AS (UPDATE waiterix_migration.ports \
         SET leader = $2, mirroring = $3, stage = $4, share = $5, turn = $6 WHERE port = $1 AND turn = $7 RETURNING 1), \
@@ -77,6 +85,15 @@ impl PostgresPlan {
     /// `Denied` without the privilege to make a schema; `Unavailable`, `Timeout`.
     pub async fn install(&self) -> Result<()> {
         self.write("plan.install", INSTALL, &[]).await.map(drop)
+    }
+
+    /// Takes away everything of the plan, with its ledger and the journals of [`super::PostgresJournal`]. Nothing may be served by a
+    /// plan any more; what shall be known later is read before.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`, `Timeout`.
+    pub async fn uninstall(&self) -> Result<()> {
+        self.write("plan.uninstall", UNINSTALL, &[]).await.map(drop)
     }
 
     pub(super) async fn read(

@@ -1,4 +1,4 @@
-//! Looking up what was written down, and taking all of it away.
+//! Looking up what was written down last.
 
 use waiterix_ports::Result;
 use waiterix_ports::moving::{LedgerEntry, MovingPort, Recorded};
@@ -11,16 +11,6 @@ use crate::statement::{self, Argument};
 const LAST: &str = "SELECT id, at, who, port, what, evidence::text FROM waiterix_migration.ledger \
     WHERE port = $1 AND what = ANY ($2::text[]) ORDER BY id DESC LIMIT 1";
 const IS_THERE: &str = "SELECT (to_regclass('waiterix_migration.ledger') IS NOT NULL)::text";
-/// What others keep in the schema stays, and the schema with it.
-const REMOVE: &str = "DO $do$ BEGIN \
-    DROP TABLE IF EXISTS waiterix_migration.ports, waiterix_migration.instances, waiterix_migration.ledger, \
-        waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents; \
-    IF EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'waiterix_migration') \
-       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                       WHERE n.nspname = 'waiterix_migration') THEN \
-        DROP SCHEMA waiterix_migration; \
-    END IF; END $do$";
-
 impl PostgresPlan {
     /// Whether there is a plan.
     ///
@@ -55,13 +45,5 @@ impl PostgresPlan {
         };
         let at = statement::instant(row, 1).map_err(|_| corrupt(OPERATION))?;
         Ok(Some(Recorded { id: count(row, 0, OPERATION)?, at, entry }))
-    }
-
-    /// Takes the plan and its ledger away, and whatever else ports without triggers keep of the move.
-    ///
-    /// # Errors
-    /// `Denied`, `Unavailable`, `Timeout`.
-    pub async fn uninstall(&self) -> Result<()> {
-        self.write("plan.uninstall", REMOVE, &[]).await.map(drop)
     }
 }

@@ -12,23 +12,23 @@ use waiterix_ports::moving::Leader;
 use super::confirm::confirm;
 use super::databases::Move;
 use super::evidence;
-use super::options::{Change, Rollback};
+use super::options::Change;
 use super::show::Shown;
 use super::verify::{compared, judged, told};
 use crate::banner;
 use crate::serve::stop_signal;
 
-pub(super) async fn cutover(rows: &Move, options: &Change) -> Result<(), String> {
-    confirm(options.yes, "The new database takes the lead; writes wait for a moment. Begin?")?;
-    change(rows, Leader::New, options, true).await
+/// Asks before the lead is changed.
+pub(super) fn confirm_change(options: &Change, to: Leader) -> Result<(), String> {
+    let question = match to {
+        Leader::New => "The new side takes the lead; writes wait for a moment. Begin?",
+        Leader::Old => "The old side takes the lead again; writes wait for a moment. Begin?",
+    };
+    confirm(options.yes, question)
 }
 
-pub(super) async fn rollback(rows: &Move, options: &Rollback) -> Result<(), String> {
-    confirm(options.change.yes, "The old database takes the lead again; writes wait for a moment. Begin?")?;
-    change(rows, Leader::Old, &options.change, !options.without_comparison).await
-}
-
-async fn change(rows: &Move, to: Leader, options: &Change, compares: bool) -> Result<(), String> {
+/// Gives the lead of the rows to a side.
+pub(super) async fn change(rows: &Move, to: Leader, options: &Change, compares: bool) -> Result<(), String> {
     // Before anything else, so that whoever asks it to stop is heard: it gives up what is not decided.
     let interrupted = stop_signal()?;
     let said = |error: waiterix_ports::Error| error.to_string();
@@ -67,7 +67,7 @@ async fn change(rows: &Move, to: Leader, options: &Change, compares: bool) -> Re
         return Err("the move is paused: `waiterix migrate resume` first".to_owned());
     }
     let report = if compares {
-        let report = compared(rows, "verify", false, !options.look.json).await?;
+        let report = compared(rows, false, !options.look.json).await?;
         judged(&report)?;
         Some(report)
     } else {

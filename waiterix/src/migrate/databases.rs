@@ -1,12 +1,13 @@
 //! The two databases of a move.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waiterix_adapters_aws::rds::{self, RdsSettings};
-use waiterix_adapters_aws::sdk::{self, AwsSettings};
+use waiterix_adapters_aws::sdk::{self, AwsSettings, SdkConfig};
 use waiterix_adapters_legacy::neon::{self, NeonSettings};
-use waiterix_compose::environment::{self, complaint};
-use waiterix_compose::{dual, logging};
+use waiterix_compose::dual;
+use waiterix_compose::environment::complaint;
 use waiterix_migration::rows::{Converger, Progress, Relay, RelaySettings, Sides};
 use waiterix_ports::moving::{Ledger as _, LedgerEntry, MovingPort};
 use waiterix_ports::vars::Vars;
@@ -27,14 +28,27 @@ pub(super) struct Move {
     pub(super) who: String,
     pub(super) old: Database,
     pub(super) new: Database,
+    /// How the new database is reached.
+    pub(super) source: Source,
+}
+
+/// How databases on the new server are reached.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    settings: RdsSettings,
+    config: Option<SdkConfig>,
+}
+
+impl Source {
+    fn database(&self, clock: &Arc<dyn Clock>) -> Result<Database, String> {
+        rds::database(&self.settings, self.config.as_ref(), clock).map_err(|error| error.to_string())
+    }
 }
 
 impl Move {
     /// Reads the environment and prepares both databases, directly: a pooler can hold no lock. No server is asked.
-    pub(super) async fn prepare() -> Result<Self, String> {
-        let map = environment::read();
-        let mut vars = Vars::new(&map);
-        logging::start(&mut vars);
+    pub(super) async fn prepare(map: &BTreeMap<String, String>) -> Result<Self, String> {
+        let mut vars = Vars::new(map);
         vars.required("LEGACY_DATABASE_URL", "it names the database that is moved away from");
         let mut new = RdsSettings::read(&mut vars, Hosting::Server);
         let mut old = NeonSettings::read(&mut vars, Hosting::Server).direct();
@@ -51,7 +65,8 @@ impl Move {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let said = |error: waiterix_ports::Error| error.to_string();
         let old = neon::database(&old, &clock).map_err(said)?;
-        let new = rds::database(&new, config.as_ref(), &clock).map_err(said)?;
+        let source = Source { settings: new, config };
+        let new = source.database(&clock)?;
         let side = |database: &Database| Arc::new(PostgresSide::new(database.clone(), clock.clone()));
         Ok(Self {
             sides: Sides::new(side(&old), side(&new)),
@@ -60,7 +75,15 @@ impl Move {
             clock,
             old,
             new,
+            source,
         })
+    }
+
+    /// Another database on the new server.
+    pub(super) fn beside(&self, name: &str) -> Result<Database, String> {
+        let mut source = self.source.clone();
+        name.clone_into(&mut source.settings.postgres.database);
+        source.database(&self.clock)
     }
 
     /// What makes keys equal, in this process.

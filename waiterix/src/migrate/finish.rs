@@ -1,8 +1,10 @@
 //! `waiterix migrate finish`: ends the move for good.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use waiterix_migration::rows::SILENCE;
-use waiterix_ports::moving::{Leader, Ledger as _, Mode};
+use waiterix_ports::moving::{Leader, Ledger as _, Mode, MovingPort, PlanStore as _, Stage};
 
 use super::confirm::confirm;
 use super::databases::Move;
@@ -30,6 +32,7 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     }
     if is_cut_over {
         refuse_while_served(rows).await?;
+        refuse_what_did_not_move(rows).await?;
         let backlog = rows.sides.of(Leader::New).quarantined(1).await.map_err(said)?;
         if !backlog.is_empty() {
             return Err(
@@ -39,7 +42,7 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     }
     confirm(options.yes, "After this there is no way back to the old database. Finish?")?;
     if is_cut_over {
-        let report = compared(rows, "verify", false, true).await?;
+        let report = compared(rows, false, true).await?;
         judged(&report)?;
         rows.note("finish", evidence::summary(&report)).await?;
         let whole = json!({ "comparison": evidence::of_report(&report), "ledger": ledger(rows).await? });
@@ -64,7 +67,15 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
 /// A process that still serves both sides would have nobody to ask who leads.
 async fn refuse_while_served(rows: &Move) -> Result<(), String> {
     let instances = rows.sides.of(Leader::New).instances().await.map_err(|error| error.to_string())?;
-    let serving = instances.iter().filter(|instance| instance.silent_for < SILENCE).count();
+    let watchers = if rows.ledger.is_there().await.map_err(|error| error.to_string())? {
+        rows.ledger.instances().await.map_err(|error| error.to_string())?
+    } else {
+        Vec::new()
+    };
+    // A process that serves is in both lists.
+    let serving = instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
+    let watching = watchers.iter().filter(|watcher| watcher.silent < SILENCE).map(|watcher| &watcher.id);
+    let serving = serving.chain(watching).collect::<BTreeSet<_>>().len();
     if serving == 0 {
         return Ok(());
     }
@@ -72,6 +83,25 @@ async fn refuse_while_served(rows: &Move) -> Result<(), String> {
         "refused: {serving} processes still serve both sides, or did within the last minute; run them, and functions too, with \
          WAITERIX_STORE=aws first"
     ))
+}
+
+/// A port that was begun and does not lead on the new side yet, or only for some.
+async fn refuse_what_did_not_move(rows: &Move) -> Result<(), String> {
+    let said = |error: waiterix_ports::Error| error.to_string();
+    if !rows.ledger.is_there().await.map_err(said)? {
+        return Ok(());
+    }
+    let plan = rows.ledger.plan().await.map_err(said)?;
+    let left: Vec<&str> = MovingPort::ALL
+        .into_iter()
+        .filter(|port| *port != MovingPort::Rows)
+        .filter(|port| {
+            let standing = plan.of(*port);
+            standing.turn > 0 && (standing.leader, standing.stage) != (Leader::New, Stage::Steady)
+        })
+        .map(MovingPort::as_str)
+        .collect();
+    if left.is_empty() { Ok(()) } else { Err(format!("refused: not cut over yet: {}", left.join(", "))) }
 }
 
 /// Everything that was written down.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use waiterix_ports::moving::MovingPort;
 
 /// The old database is named by `LEGACY_DATABASE_URL`, the new one by `DATABASE_URL` or `DB_HOST` and so on.
 #[derive(Debug, Clone, Subcommand)]
@@ -28,6 +29,9 @@ pub(crate) enum Migrate {
     Rollback(Rollback),
     /// End the move for good: take away what it added. There is no way back afterwards.
     Finish(Finish),
+    /// Do all of it with a copy of today's rows, in two databases that are made on the new server for this and removed. The old
+    /// database is only read, the new one not touched.
+    Rehearse(Rehearse),
 }
 
 /// Something that is moved by itself.
@@ -35,12 +39,50 @@ pub(crate) enum Migrate {
 pub(crate) enum Port {
     /// The rows of the database.
     Rows,
+    /// Pictures, audio and temporary files.
+    Objects,
+    /// Sessions and one-time data.
+    Sessions,
+    /// Mail: how many recipients are the new provider's.
+    Mail,
+    /// Realtime connections: both transports are live all the time.
+    Sockets,
+}
+
+impl Port {
+    /// As everybody else calls it.
+    pub(crate) const fn moving(self) -> MovingPort {
+        match self {
+            Self::Rows => MovingPort::Rows,
+            Self::Objects => MovingPort::Objects,
+            Self::Sessions => MovingPort::Sessions,
+            Self::Mail => MovingPort::Mail,
+            Self::Sockets => MovingPort::Sockets,
+        }
+    }
+}
+
+impl Migrate {
+    /// Of what.
+    pub(crate) const fn scope(&self) -> &Scope {
+        match self {
+            Self::Plan(options) => &options.scope,
+            Self::Start(options) => &options.scope,
+            Self::Status(options) => &options.look.scope,
+            Self::Pause(scope) | Self::Resume(scope) => scope,
+            Self::Verify(options) | Self::Repair(options) => &options.look.scope,
+            Self::Cutover(options) => &options.look.scope,
+            Self::Rollback(options) => &options.change.look.scope,
+            Self::Finish(options) => &options.scope,
+            Self::Rehearse(options) => &options.scope,
+        }
+    }
 }
 
 /// Of what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Scope {
-    /// What is meant; everything that can be moved if nothing is said.
+    /// What is meant; if nothing is said, every port that is `dual` by WAITERIX_ADAPTERS and its siblings, else the rows.
     #[arg(long = "port", value_enum, value_name = "PORT")]
     pub(crate) ports: Vec<Port>,
 }
@@ -124,4 +166,13 @@ pub(crate) struct Finish {
     /// where nobody reads.
     #[arg(long)]
     pub(crate) release_old: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    /// The folder for the evidence.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: PathBuf,
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use waiterix_migration::rows::{
-    Backfill, BackfillSettings, Copied, Progress, Relay, Signal, Stop, ThrottleSettings,
+    Backfill, BackfillSettings, Copied, Progress, Signal, Stop, ThrottleSettings,
 };
 use waiterix_ports::moving::Leader;
 
+use super::Work;
 use super::checks;
 use super::databases::Move;
 use super::options::Start;
@@ -60,11 +61,7 @@ pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
         let copied = copied.map_err(|error| {
             format!("{error}\nwhat was copied stays; run `waiterix migrate start` again and it goes on")
         })?;
-        ended(rows, &copied).await?;
-        if copied.is_complete && options.follow {
-            follow(&relay, &stop).await;
-        }
-        Ok(())
+        ended(rows, &copied).await
     };
     tokio::select! {
         outcome = copying => outcome,
@@ -111,8 +108,28 @@ async fn ended(rows: &Move, copied: &Copied) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the new side equal until it is told to end.
-async fn follow(relay: &Relay, stop: &Stop) {
+/// Makes the new side equal until Ctrl-C.
+pub(super) async fn follow(rows: &Move) -> Result<(), String> {
+    let interrupted = stop_signal()?;
+    let shown: Arc<dyn Progress> = Arc::new(Shown::steps(true));
+    let (_, relay) = rows.relay(&shown);
+    let stop = Stop::default();
     banner::say("following; Ctrl-C ends it");
-    relay.run(stop).await;
+    tokio::select! {
+        () = async { tokio::join!(relay.run(&stop), heed(rows, &stop)); } => {}
+        () = interrupted => {}
+    }
+    Ok(())
+}
+
+/// Makes the plan of the ports without triggers. Whoever had looked before there was one has looked again when this returns.
+pub(super) async fn install(work: &Work) -> Result<(), String> {
+    let Some(others) = &work.others else { return Ok(()) };
+    let said = |error: waiterix_ports::Error| error.to_string();
+    let is_new = !others.apart.mirrors.plan.is_there().await.map_err(said)?;
+    others.apart.mirrors.install().await.map_err(said)?;
+    if is_new {
+        tokio::time::sleep(LOOK * 3).await;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use waiterix_migration::rows::{SILENCE, Seen};
 use waiterix_ports::moving::{Leader, MovingPort, Standing};
 
 use super::databases::Move;
+use super::{ORDER, Work};
 use super::evidence;
 use super::options::Status;
 use super::show::spoken;
@@ -18,15 +19,14 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How many keys of the quarantine are counted.
 const MOST: u32 = 1_000;
 
-pub(super) async fn status(rows: &Move, options: &Status) -> Result<(), String> {
+pub(super) async fn status(work: &Work, options: &Status) -> Result<(), String> {
     if options.watch {
         let interrupted = stop_signal()?;
         let watching = async {
             loop {
                 // A side that is down may be back the next time.
-                match look(rows).await {
-                    Ok(found) => say(&found, options)?,
-                    Err(fault) => banner::complain(&fault),
+                if let Err(fault) = once(work, options).await {
+                    banner::complain(&fault);
                 }
                 tokio::time::sleep(AGAIN).await;
             }
@@ -36,12 +36,18 @@ pub(super) async fn status(rows: &Move, options: &Status) -> Result<(), String> 
             () = interrupted => Ok(()),
         };
     }
-    let found = look(rows).await?;
-    say(&found, options)?;
-    if let Some(folder) = &options.look.report {
-        evidence::write(folder, "status", &found)?;
+    once(work, options).await
+}
+
+async fn once(work: &Work, options: &Status) -> Result<(), String> {
+    if work.has_rows() {
+        let found = look(&work.rows).await?;
+        say(&found, options)?;
+        if let Some(folder) = &options.look.report {
+            evidence::write(folder, "status", &found)?;
+        }
     }
-    Ok(())
+    work.each("status", Some(&options.look), ORDER.into_iter(), |others, port| others.status(port)).await
 }
 
 fn say(found: &Value, options: &Status) -> Result<(), String> {
@@ -106,7 +112,7 @@ async fn look(rows: &Move) -> Result<Value, String> {
             .collect();
         found["instances"] = json!(instances);
     }
-    for (name, whats) in [("lastComparison", ["verify", "repair"]), ("lastChange", ["cutover", "rollback"])] {
+    for (name, whats) in [("lastComparison", ["comparison", "repair"]), ("lastChange", ["cutover", "rollback"])] {
         if let Some(last) = rows.ledger.last(MovingPort::Rows, &whats).await.map_err(said)? {
             found[name] = json!({
                 "at": last.at.to_string(), "who": last.entry.who, "what": last.entry.what, "evidence": last.entry.evidence,
