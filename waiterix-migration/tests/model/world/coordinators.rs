@@ -73,10 +73,9 @@ impl Move {
                 }
                 Coordinator::Idle => {}
                 Coordinator::Runs { found, second, .. } => {
+                    steps.push(Step::Look { coordinator });
                     if second.is_some() {
                         steps.extend([Step::Act { coordinator }, Step::ActUnheard { coordinator }]);
-                    } else {
-                        steps.push(Step::Look { coordinator });
                     }
                     if !found.give_up {
                         steps.push(Step::GiveUp { coordinator });
@@ -97,6 +96,10 @@ impl Move {
         let Coordinator::Runs { from, first, second, .. } = &mut world.coordinators[coordinator] else {
             return false;
         };
+        if second.is_some() {
+            // It begins to look anew.
+            (*first, *second) = (None, None);
+        }
         if first.is_none() {
             *first = Some(world.sides[*from].stand);
         } else {
@@ -148,7 +151,14 @@ impl Move {
                 Mode::Open | Mode::Decided | Mode::Mirror => {}
             }
         }
-        world.coordinators[coordinator] = Coordinator::Runs { from, found, first: None, second: None };
+        // What a step made of the standings is known without another look.
+        let made = Stand { epoch, mode, turn: stand.turn + 1 };
+        let (first, second) = match (is_done, side == from) {
+            (false, _) => (None, None),
+            (true, true) => (Some(made), Some(at_other)),
+            (true, false) => (Some(seen), Some(made)),
+        };
+        world.coordinators[coordinator] = Coordinator::Runs { from, found, first, second };
         true
     }
 
