@@ -30,7 +30,7 @@ const ADD: &str =
     "INSERT INTO waiterix_migration.intents (port, key, open) VALUES ($1, $2, false) RETURNING id";
 const ENDED: &str = "UPDATE waiterix_migration.intents SET open = false \
     WHERE port = $1 AND id = ANY ($2::text[]::bigint[])";
-const ENTRIES: &str = "SELECT id, key, open AND at > clock_timestamp() - $4 * interval '1 second' \
+const ENTRIES: &str = "SELECT id, key, open AND at > clock_timestamp() - $4::bigint * interval '1 second' \
     FROM waiterix_migration.intents WHERE port = $1 AND id > $2 ORDER BY id LIMIT $3";
 const DONE: &str =
     "DELETE FROM waiterix_migration.intents WHERE port = $1 AND id = ANY ($2::text[]::bigint[])";
@@ -103,8 +103,12 @@ impl<K: JournalKey> Journal<K> for PostgresJournal<K> {
         const OPERATION: &str = "journal.entries";
         let mut after = after.map_or(-1, number);
         loop {
-            let arguments =
-                [Argument::Bound(Some(K::PORT)), Argument::Number(after), Argument::Number(limit.into())];
+            let arguments = [
+                Argument::Bound(Some(K::PORT)),
+                Argument::Number(after),
+                Argument::Number(limit.into()),
+                Argument::Number(i64::try_from(LONGEST_WRITE.as_secs()).unwrap_or(i64::MAX)),
+            ];
             let rows =
                 statement::read(&self.database, ENTRIES, &arguments, OPERATION).await.map_err(error_of)?;
             let mut known = Vec::with_capacity(rows.len());
