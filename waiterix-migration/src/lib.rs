@@ -17,6 +17,7 @@
 //! by `relay`, which whoever runs the service calls from time to time.
 
 mod blob;
+mod drain;
 mod journal;
 mod mail;
 mod memory;
@@ -32,13 +33,14 @@ pub mod testing;
 pub use blob::{
     BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
 };
+pub use drain::{DrainableNotifier, Drained, due};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
 pub use phase::{Phase, Phases, Switch, Writing};
 pub use session::{
-    DualSessionStore, SessionDifference, SessionFault, SessionKey, SessionSweep, SessionsCompared,
-    SessionsSwept,
+    Carried, DualSessionStore, MAIL_MEMORY, SessionDifference, SessionFault, SessionKey, SessionSweep,
+    SessionsCompared, SessionsSwept,
 };
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

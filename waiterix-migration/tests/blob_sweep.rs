@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use pair::Blobs;
 use sha2::{Digest as _, Sha256};
 use waiterix_contract::race::refused;
-use waiterix_migration::{Depth, MemoryPlan, ObjectFault, ObjectSweep, ObjectsSwept, Pass, Phase};
+use waiterix_migration::{Depth, MemoryPlan, ObjectFault, ObjectSweep, ObjectsSwept, Phase};
 use waiterix_ports::moving::{ObjectRecords as _, Place, Places};
 use waiterix_ports::{BlobStore, Error, ErrorKind, PutBlob, Result, Visibility};
 
@@ -231,15 +231,22 @@ async fn what_only_the_other_store_has_stays_until_somebody_says_otherwise() {
 async fn what_could_not_be_copied_is_dirty_and_is_made_up_for() {
     let moving = moving(OLD_LATER).await;
     many(&*moving.blobs.old, 3).await;
-    moving.blobs.new_wire.cut();
+    // The listing still gets through.
+    let wire = moving.blobs.new_wire.clone();
+    moving.blobs.new_wire.before("blob.put", async move { wire.cut() });
     let swept = moving.copy().await;
-    assert_eq!((swept.copied, swept.failed, moving.blobs.journal.len()), (0, 3, 3));
+    assert_eq!((swept.copied, swept.failed), (0, 3));
+    assert!(moving.blobs.journal.len() >= 3);
     moving.blobs.new_wire.mend();
-    let pass = moving.blobs.mirror.relay().await.unwrap();
-    assert_eq!(pass, Pass { converged: 3, ..Pass::default() });
+    assert_eq!(moving.blobs.mirror.relay().await.unwrap().failed, 0);
+    assert!(moving.blobs.journal.is_empty());
+    assert_eq!(moving.faults().await, [], "the relay has copied them");
     assert_eq!(moving.copy().await.failed, 0);
     assert_eq!(moving.faults().await, []);
 }
+
+/// What somebody does to a copy.
+type Spoil = fn(&mut PutBlob);
 
 #[tokio::test]
 async fn every_kind_of_difference_is_found_and_repaired() {
@@ -249,15 +256,15 @@ async fn every_kind_of_difference_is_found_and_repaired() {
         change(&mut blob);
         blob
     };
-    let spoilt: [(&str, ObjectFault, &(dyn Fn(&mut PutBlob) + Sync)); 6] = [
-        ("bytes", ObjectFault::Bytes, &|blob| blob.body = PutBlob::new("pikture").body),
-        ("cache", ObjectFault::CacheControl, &|blob| blob.cache_control = Some("no-store".to_owned())),
-        ("owner", ObjectFault::Owner, &|blob| blob.owner = Some("berta".into())),
-        ("size", ObjectFault::Size, &|blob| {
+    let spoilt: [(&str, ObjectFault, Spoil); 6] = [
+        ("bytes", ObjectFault::Bytes, |blob| blob.body = PutBlob::new("pikture").body),
+        ("cache", ObjectFault::CacheControl, |blob| blob.cache_control = Some("no-store".to_owned())),
+        ("owner", ObjectFault::Owner, |blob| blob.owner = Some("berta".into())),
+        ("size", ObjectFault::Size, |blob| {
             *blob = PutBlob { content_type: Some("image/png".to_owned()), ..PutBlob::new("picture!") };
         }),
-        ("type", ObjectFault::ContentType, &|blob| blob.content_type = Some("text/html".to_owned())),
-        ("visible", ObjectFault::Visibility, &|blob| blob.visibility = Visibility::Public),
+        ("type", ObjectFault::ContentType, |blob| blob.content_type = Some("text/html".to_owned())),
+        ("visible", ObjectFault::Visibility, |blob| blob.visibility = Visibility::Public),
     ];
     for (key, _, spoil) in &spoilt {
         moving.blobs.old.put(key, made(&|_| {})).await.unwrap();

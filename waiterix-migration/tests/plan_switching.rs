@@ -1,6 +1,6 @@
 //! The leader of the sessions changes while several instances serve.
 
-#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod pair;
 
@@ -202,7 +202,38 @@ async fn a_side_that_cannot_be_made_equal_does_not_lead() {
     let standing = service.standing().await;
     assert_eq!((standing.leader, standing.stage), (Leader::Old, Stage::Steady));
     service.instances[1].1.create(&session(&service.moving, "two")).await.unwrap();
-    assert_eq!(service.words().await, ["ops: announced", "ops: held", "ops: turned back"]);
+    assert_eq!(
+        service.words().await,
+        ["ops: announced", "ops: turned back"],
+        "no write had to wait for that"
+    );
+}
+
+/// Notes at which stage it is asked; at first there is much to do.
+#[derive(Debug)]
+struct Notes(Arc<MemoryPlan>, std::sync::Mutex<Vec<Stage>>);
+
+#[async_trait]
+impl Drain for Notes {
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        assert_eq!(leader, Leader::Old);
+        let stage = self.0.plan().await?.of(PORT).stage;
+        assert_eq!(nobody_writes, stage == Stage::Held);
+        let mut asked = self.1.lock().unwrap();
+        asked.push(stage);
+        let converged = [1000, 20, 1, 1].get(asked.len() - 1).copied().unwrap_or(0);
+        Ok(Pass { converged, ..Pass::default() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn most_is_made_equal_before_writes_are_held() {
+    let service = Service::of(1);
+    let notes = Arc::new(Notes(service.plan.clone(), std::sync::Mutex::default()));
+    let switching = Switching::new(service.plan.clone(), PORT, notes.clone(), "ops", budget());
+    assert!(matches!(switching.run(Leader::New, &json!({})).await.unwrap(), Ended::Changed { .. }));
+    let (announced, held) = (Stage::Announced, Stage::Held);
+    assert_eq!(*notes.1.lock().unwrap(), [announced, announced, announced, held, held]);
 }
 
 /// A plan that an instance cannot reach while it is told so.
@@ -343,12 +374,15 @@ async fn of_two_coordinators_both_end_and_one_side_leads() {
 
 /// Takes its time, as a store does that answers slowly.
 #[derive(Debug)]
-struct NeverEqual;
+struct NeverEqual(Arc<MemoryPlan>);
 
 #[async_trait]
 impl Drain for NeverEqual {
-    async fn drain(&self, _: Leader) -> Result<Pass> {
-        std::future::pending().await
+    async fn drain(&self, _: Leader, _: bool) -> Result<Pass> {
+        if self.0.plan().await?.of(PORT).stage == Stage::Held {
+            std::future::pending::<()>().await;
+        }
+        Ok(Pass::default())
     }
 }
 
@@ -356,7 +390,8 @@ impl Drain for NeverEqual {
 async fn writes_are_held_no_longer_than_the_budget() {
     let service = Service::of(1);
     let budget = Budget { pause: Duration::from_millis(100), ..budget() };
-    let switching = Switching::new(service.plan.clone(), PORT, Arc::new(NeverEqual), "ops", budget);
+    let switching =
+        Switching::new(service.plan.clone(), PORT, Arc::new(NeverEqual(service.plan.clone())), "ops", budget);
     let begun = Instant::now();
     let ended = switching.run(Leader::New, &json!({})).await.unwrap();
     assert!(matches!(&ended, Ended::TurnedBack { why, .. } if why == "the sides were not equal in time"));

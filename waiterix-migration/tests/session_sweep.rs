@@ -248,7 +248,7 @@ async fn draining_makes_all_equal_that_is_in_the_journal() {
     moving.mirror.create(&session(&moving, "one")).await.unwrap();
     moving.mirror.temp_set("code", &json!(1), Duration::from_secs(60)).await.unwrap();
     moving.journal.add(&SessionKey::Ended(id("two"))).await.unwrap();
-    assert_eq!(moving.mirror.drain(OLD.leader).await.unwrap().converged, 3);
-    assert!(moving.mirror.drain(OLD.leader).await.unwrap().found_all_equal());
+    assert_eq!(moving.mirror.drain(OLD.leader, true).await.unwrap().converged, 3);
+    assert!(moving.mirror.drain(OLD.leader, true).await.unwrap().found_all_equal());
     assert!(has(&*moving.new, "one").await);
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use journal::{Entry, EntryId, Journal, JournalKey};
+pub use journal::{Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
 pub use plan::{
     Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
     Stage, Turns, Watcher,

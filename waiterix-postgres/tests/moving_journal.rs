@@ -97,7 +97,7 @@ async fn pages_name_every_entry_once() {
 async fn what_one_version_does_not_know_stays_and_counts() {
     let Some((scratch, journal)) = fresh().await else { return };
     let mut connection = sqlx::postgres::PgConnection::connect(scratch.url().as_str()).await.unwrap();
-    let sql = "INSERT INTO waiterix_migration.intents (port, key) SELECT 'test', 'later:' || n FROM generate_series(1, 7) n";
+    let sql = "INSERT INTO waiterix_migration.intents (port, key, open) SELECT 'test', 'later:' || n, false FROM generate_series(1, 7) n";
     sqlx::query(sql).execute(&mut connection).await.unwrap();
     let known = journal.add(&key("a")).await.unwrap();
     let page = journal.entries(None, 3).await.unwrap();
@@ -194,4 +194,25 @@ async fn what_triggers_noted_of_a_table_is_read_and_forgotten_by_name() {
         .await
         .unwrap();
     assert_eq!(left, 1, "what was noted of another table is somebody else's");
+}
+
+#[tokio::test]
+async fn an_entry_is_open_until_its_write_has_ended_or_cannot_be_under_way_any_more() {
+    let Some((scratch, journal)) = fresh().await else { return };
+    let added = journal.add(&key("added")).await.unwrap();
+    let begun = journal.begin(&key("begun")).await.unwrap();
+    let died = journal.begin(&key("died")).await.unwrap();
+    let open = async || -> Vec<_> {
+        let entries = journal.entries(None, 10).await.unwrap();
+        entries.into_iter().filter(|entry| entry.is_open).map(|entry| entry.id).collect()
+    };
+    assert_eq!(open().await, [begun, died]);
+    assert!(journal.holds(&key("begun")).await.unwrap(), "it counts from the beginning");
+    journal.ended(&[added, begun, EntryId(u64::MAX)]).await.unwrap();
+    assert_eq!(open().await, [died]);
+    let mut connection = sqlx::postgres::PgConnection::connect(scratch.url().as_str()).await.unwrap();
+    let sql = "UPDATE waiterix_migration.intents SET at = at - interval '15 minutes'";
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    assert_eq!(open().await, []);
+    assert_eq!(journal.backlog().await.unwrap().entries, 3);
 }

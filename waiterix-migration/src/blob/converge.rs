@@ -6,6 +6,7 @@ use waiterix_ports::{BlobMeta, BlobStore, Download, Error, ErrorKind, PutBlob, P
 
 use super::digest::{Sum, digested};
 use super::{BlobKey, DualBlobStore, Sides};
+use crate::journal::settle_entry;
 
 /// How often an object that changes meanwhile is tried before it is left to the next walk of the relay.
 const TRIES: u32 = 5;
@@ -101,7 +102,7 @@ impl DualBlobStore {
             let before = source.meta.clone();
             let mode = there.map_or(PutMode::Create, |there| PutMode::IfMatch(there.etag));
             let copying = BlobKey::Copying { key: key.to_owned(), to: sides.follower(), size: before.size };
-            let entry = self.journal.add(&copying).await?;
+            let entry = self.journal.begin(&copying).await?;
             let (blob, sum) = copy_of(source, mode);
             let copy = match sides.other.put(key, blob).await {
                 Ok(copy) => copy,
@@ -109,15 +110,23 @@ impl DualBlobStore {
                     self.journal.done(&[entry]).await?;
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    settle_entry(&*self.journal, entry, false).await;
+                    return Err(error);
+                }
             };
-            let after = found(sides.leader.head(key).await)?;
-            let is_gone = after.is_none();
-            if is_gone && found(sides.other.head(key).await)?.is_some_and(|now| unchanged(&copy, &now)) {
-                // It was deleted on both sides while it was copied.
-                sides.other.delete(key).await?;
-            }
-            self.journal.done(&[entry]).await?;
+            let checked = async {
+                let after = found(sides.leader.head(key).await)?;
+                let is_gone = after.is_none();
+                if is_gone && found(sides.other.head(key).await)?.is_some_and(|now| unchanged(&copy, &now)) {
+                    // It was deleted on both sides while it was copied.
+                    sides.other.delete(key).await?;
+                }
+                Ok(after)
+            };
+            let checked = checked.await;
+            settle_entry(&*self.journal, entry, checked.is_ok()).await;
+            let after: Option<BlobMeta> = checked?;
             if after.is_some_and(|after| unchanged(&before, &after)) {
                 // A store that did not read all of the body cannot have stored it.
                 let sha256 = sum.of_bytes(before.size).ok_or_else(restless)?;
@@ -138,7 +147,13 @@ impl DualBlobStore {
         let Some(BlobMeta { size, .. }) = found(sides.other.head(key).await)? else { return Ok(false) };
         let _alone = self.locks.of(key).await;
         let copying = BlobKey::Copying { key: key.to_owned(), to: sides.led_by, size };
-        let entry = self.journal.add(&copying).await?;
+        let entry = self.journal.begin(&copying).await?;
+        let adopted = self.copy_to_leader(sides, key).await;
+        settle_entry(&*self.journal, entry, adopted.is_ok()).await;
+        adopted
+    }
+
+    async fn copy_to_leader(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
         for _ in 0..TRIES {
             if self.is_deleted(sides, key).await? {
                 break;
@@ -147,15 +162,11 @@ impl DualBlobStore {
             let before = source.meta.clone();
             let copy = match sides.leader.put(key, copy_of(source, PutMode::Create).0).await {
                 Ok(copy) => copy,
-                Err(error) if error.kind() == ErrorKind::Conflict => {
-                    self.journal.done(&[entry]).await?;
-                    return Ok(true);
-                }
+                Err(error) if error.kind() == ErrorKind::Conflict => return Ok(true),
                 Err(error) => return Err(error),
             };
             let after = found(sides.other.head(key).await)?;
             if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_deleted(sides, key).await? {
-                self.journal.done(&[entry]).await?;
                 return Ok(true);
             }
             // It was deleted or replaced while it was copied: the copy goes, unless it was replaced too.
@@ -163,7 +174,6 @@ impl DualBlobStore {
                 sides.leader.delete(key).await?;
             }
         }
-        self.journal.done(&[entry]).await?;
         Ok(found(sides.leader.head(key).await)?.is_some())
     }
 

@@ -16,12 +16,12 @@ use async_trait::async_trait;
 use url::Url;
 use waiterix_domain::id::UserId;
 use waiterix_ports::blob::{UploadRequest, is_key};
-use waiterix_ports::moving::{EntryId, Journal, Leader, Mirroring};
+use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::{
     BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
 };
 
-use crate::journal::{Pass, dirty, had_no_effect};
+use crate::journal::{Dirty, Pass, dirty, had_no_effect, settle_entry};
 use crate::phase::{Phase, Phases, Writing};
 pub use compare::{Depth, ObjectFault};
 use converge::found;
@@ -127,27 +127,28 @@ impl DualBlobStore {
     /// When the journal cannot be read.
     pub async fn relay(&self) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
+        for dirty in dirty(&*self.journal).await? {
             let settled = match self.phases.writing().await {
-                Ok(call) => self.settle(&key, call).await,
+                Ok(call) => self.settle(&dirty.key, call).await,
                 Err(error) => Err(error),
             };
-            self.close(settled, &entries, &mut pass).await;
+            self.close(settled, &dirty, &mut pass).await;
         }
         Ok(pass)
     }
 
-    /// Makes both stores equal about every dirty key while nobody writes, for whoever is about to change the leader: this one
-    /// leads until then. Uploads that may still arrive stay in the journal.
+    /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
+    /// nobody writes, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn drain(&self, leader: Leader) -> Result<Pass> {
+    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
+        for dirty in dirty(&*self.journal).await? {
+            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
             let call = Writing::of(Phase { leader, mirroring: Mirroring::Inline });
-            let settled = self.settle(&key, call).await;
-            self.close(settled, &entries, &mut pass).await;
+            let settled = self.settle(&dirty.key, call).await;
+            self.close(settled, &dirty, &mut pass).await;
         }
         Ok(pass)
     }
@@ -166,11 +167,10 @@ impl DualBlobStore {
         }
     }
 
-    async fn close(&self, settled: Result<bool>, entries: &[EntryId], pass: &mut Pass) {
+    async fn close(&self, settled: Result<bool>, dirty: &Dirty<BlobKey>, pass: &mut Pass) {
         match settled {
             Ok(false) => pass.waiting += 1,
-            Ok(true) => pass.count(self.journal.done(entries).await.is_ok()),
-            Err(_) => pass.count(false),
+            settled => pass.close(&*self.journal, dirty, settled.is_ok()).await,
         }
     }
 
@@ -185,16 +185,13 @@ impl DualBlobStore {
             // It is refused, and is nothing that a journal should hold.
             return write.await;
         }
-        let entry = self.journal.add(&sides.written(key)).await?;
+        let entry = self.journal.begin(&sides.written(key)).await?;
         let written = write.await;
-        let settled = match &written {
+        let is_equal = match &written {
             Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            // An entry too many costs a repeat, which is harmless; the write itself is done.
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 }
@@ -236,17 +233,14 @@ impl BlobStore for DualBlobStore {
             return sides.leader.delete(key).await;
         }
         let _alone = self.locks.of(key).await;
-        let entry = self.journal.add(&sides.deleted(key)).await?;
+        let entry = self.journal.begin(&sides.deleted(key)).await?;
         if let Err(error) = sides.leader.delete(key).await {
-            if had_no_effect(&error) {
-                self.journal.done(&[entry]).await?;
-            }
+            settle_entry(&*self.journal, entry, had_no_effect(&error)).await;
             return Err(error);
         }
         // What fails on the other side stays in the journal, and is not read from there meanwhile.
-        if sides.other.delete(key).await.is_ok() {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        let is_gone = sides.other.delete(key).await.is_ok();
+        settle_entry(&*self.journal, entry, is_gone).await;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use waiterix_ports::{BlobMeta, Result};
 use super::compare::{Compared, Depth, ObjectFault, compare, etags};
 use super::converge::{Copied, found};
 use super::{BlobKey, DualBlobStore, Sides};
-use crate::journal::dirty;
+use crate::journal::{dirty, settle_entry};
 
 /// How many keys are listed at once.
 const PAGE: u32 = 500;
@@ -155,17 +155,14 @@ impl ObjectSweep {
             // No adapter of ours can name it, so nobody who uses the port can have stored or found it.
             return Ok(Step::Extra);
         }
-        let done = match self.mirror.writing().await {
-            Ok(sides) => match self.make_equal(&sides, &key, recorded.as_ref()).await {
-                Ok(step) => Ok(step),
-                Err(_) => {
-                    self.mirror.journal.add(&sides.written(&key)).await?;
-                    Ok(Step::Failed)
-                }
-            },
-            Err(error) => Err(error),
-        };
-        done
+        let sides = self.mirror.writing().await?;
+        match self.make_equal(&sides, &key, recorded.as_ref()).await {
+            Ok(step) => Ok(step),
+            Err(_) => {
+                self.mirror.journal.add(&sides.written(&key)).await?;
+                Ok(Step::Failed)
+            }
+        }
     }
 
     async fn make_equal(
@@ -202,7 +199,13 @@ impl ObjectSweep {
             // It is being written, or a write of it did not come about; the relay will tell.
             return Ok(false);
         }
-        let entry = journal.add(&sides.deleted(key)).await?;
+        let entry = journal.begin(&sides.deleted(key)).await?;
+        let is_gone = self.delete_copy(sides, key, there).await;
+        settle_entry(&**journal, entry, is_gone.is_ok()).await;
+        is_gone
+    }
+
+    async fn delete_copy(&self, sides: &Sides<'_>, key: &str, there: &BlobMeta) -> Result<bool> {
         let is_gone = found(sides.leader.head(key).await)?.is_none()
             && found(sides.other.head(key).await)?.is_none_or(|now| now.etag == there.etag);
         if is_gone {
@@ -212,7 +215,6 @@ impl ObjectSweep {
                 self.mirror.converge(sides, key).await?;
             }
         }
-        journal.done(&[entry]).await?;
         Ok(is_gone)
     }
 
@@ -273,7 +275,7 @@ impl ObjectSweep {
             return Ok(left);
         }
         let entries = dirty(&*self.mirror.journal).await?;
-        let dirty: HashSet<&str> = entries.iter().map(|(key, _)| key_of(key)).collect();
+        let dirty: HashSet<&str> = entries.iter().map(|entry| key_of(&entry.key)).collect();
         for ObjectDifference { key, .. } in suspects {
             if dirty.contains(&*key) {
                 let sides = self.mirror.writing().await?;

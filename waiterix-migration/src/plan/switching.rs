@@ -15,27 +15,32 @@ use crate::blob::DualBlobStore;
 use crate::journal::Pass;
 use crate::session::DualSessionStore;
 
-/// What makes both sides of a port equal while nobody writes.
+/// How often what is in the journal is made equal before writes are held, and how few keys are left for then.
+const ROUNDS: u32 = 5;
+const FEW: u32 = 10;
+
+/// What makes both sides of a port equal.
 #[async_trait]
 pub trait Drain: fmt::Debug + Send + Sync + 'static {
-    /// Makes everything equal that is in the journal; this one leads.
+    /// Makes everything equal that is in the journal; this one leads. It is called while nobody writes, and shortly before, so that
+    /// little is left for then.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    async fn drain(&self, leader: Leader) -> Result<Pass>;
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass>;
 }
 
 #[async_trait]
 impl Drain for DualSessionStore {
-    async fn drain(&self, leader: Leader) -> Result<Pass> {
-        Self::drain(self, leader).await
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        Self::drain(self, leader, nobody_writes).await
     }
 }
 
 #[async_trait]
 impl Drain for DualBlobStore {
-    async fn drain(&self, leader: Leader) -> Result<Pass> {
-        Self::drain(self, leader).await
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        Self::drain(self, leader, nobody_writes).await
     }
 }
 
@@ -45,7 +50,7 @@ pub struct Nothing;
 
 #[async_trait]
 impl Drain for Nothing {
-    async fn drain(&self, _: Leader) -> Result<Pass> {
+    async fn drain(&self, _: Leader, _: bool) -> Result<Pass> {
         Ok(Pass::default())
     }
 }
@@ -130,11 +135,17 @@ impl Switching {
     pub async fn run(&self, to: Leader, evidence: &Value) -> Result<Ended> {
         let mut findings = Findings::default();
         let (mut began, mut held_at, mut pause) = (Instant::now(), None, None);
-        let (mut fault, mut waited_for) = (None, Vec::new());
+        let (mut fault, mut waited_for, mut is_prepared) = (None, Vec::new(), false);
         loop {
             let standing = self.plan.plan().await?.of(self.port);
             let act = step::next(to, standing, &findings);
             match act {
+                Act::Hold if !is_prepared => {
+                    is_prepared = true;
+                    let left = self.budget.announcing.saturating_sub(began.elapsed());
+                    fault = self.prepare(standing.leader, left).await.err();
+                    findings.give_up = fault.is_some();
+                }
                 Act::Done if findings.changed.is_none() => return Ok(Ended::Already),
                 Act::Done => {
                     let pause = pause.unwrap_or_default();
@@ -194,24 +205,33 @@ impl Switching {
                 Act::Drain => {
                     let left =
                         self.budget.pause.saturating_sub(held_at.map_or(Duration::ZERO, |at| at.elapsed()));
-                    match timeout(left, self.sides.drain(standing.leader)).await {
-                        Ok(Ok(pass)) if pass.found_all_equal() => findings.drained = true,
-                        Ok(Ok(pass)) if pass.failed == 0 => {}
-                        Ok(Ok(pass)) => {
-                            findings.give_up = true;
-                            fault = Some(format!("{} keys could not be made equal", pass.failed));
-                        }
-                        Ok(Err(error)) => {
-                            findings.give_up = true;
-                            fault = Some(error.to_string());
-                        }
-                        Err(_) => {
-                            findings.give_up = true;
-                            fault = Some("the sides were not equal in time".to_owned());
-                        }
+                    match self.drain(standing.leader, true, left).await {
+                        Ok(pass) => findings.drained = pass.found_all_equal(),
+                        Err(why) => (findings.give_up, fault) = (true, Some(why)),
                     }
                 }
             }
+        }
+    }
+
+    /// Makes most of it equal while writes go on; answers why that cannot be, if it cannot.
+    async fn prepare(&self, leader: Leader, within: Duration) -> Result<(), String> {
+        let begun = Instant::now();
+        for _ in 0..ROUNDS {
+            let left = within.saturating_sub(begun.elapsed());
+            if self.drain(leader, false, left).await?.converged <= FEW {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn drain(&self, leader: Leader, nobody_writes: bool, within: Duration) -> Result<Pass, String> {
+        match timeout(within, self.sides.drain(leader, nobody_writes)).await {
+            Ok(Ok(pass)) if pass.failed == 0 => Ok(pass),
+            Ok(Ok(pass)) => Err(format!("{} keys could not be made equal", pass.failed)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the sides were not equal in time".to_owned()),
         }
     }
 

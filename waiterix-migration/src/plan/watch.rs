@@ -37,7 +37,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             every: Duration::from_secs(1),
-            near: Duration::from_millis(25),
+            near: Duration::from_millis(10),
             gone_after: Duration::from_secs(15 * 60),
             overdue: Duration::from_secs(5),
             patience: Duration::from_secs(8),

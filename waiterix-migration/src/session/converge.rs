@@ -6,6 +6,7 @@ use waiterix_ports::{Error, ErrorKind, Loaded, Result, Retry, Session, SessionId
 
 use super::marks::{self, TOLERANCE_S};
 use super::{DualSessionStore, Sides};
+use crate::journal::settle_entry;
 
 /// How often a key that changes meanwhile is tried before it is left to the next walk of the relay.
 const TRIES: u32 = 8;
@@ -140,15 +141,14 @@ impl DualSessionStore {
     /// Reads what the leader does not have from the other store, and copies it.
     pub(super) async fn fall_back(&self, sides: &Sides<'_>, id: &SessionId) -> Result<Option<Loaded>> {
         let Some(found) = sides.other.load(id).await? else { return Ok(None) };
-        let entry = self.journal.add(&super::SessionKey::Session(id.clone())).await?;
-        let adopted = if self.is_revoked(sides, id, true).await? {
-            self.end_copy(sides, id, sides.leader).await?;
-            None
-        } else {
-            self.adopt(sides, &found.session).await?
+        let entry = self.journal.begin(&super::SessionKey::Session(id.clone())).await?;
+        let adopted = match self.is_revoked(sides, id, true).await {
+            Ok(true) => self.end_copy(sides, id, sides.leader).await.map(|()| None),
+            Ok(false) => self.adopt(sides, &found.session).await,
+            Err(error) => Err(error),
         };
-        self.journal.done(&[entry]).await?;
-        Ok(adopted)
+        settle_entry(&*self.journal, entry, adopted.is_ok()).await;
+        adopted
     }
 
     /// Takes from the other store what it holds of a temporary key that was set in the leader since.

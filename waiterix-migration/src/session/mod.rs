@@ -1,5 +1,6 @@
 //! Sessions in two stores.
 
+mod carry;
 mod converge;
 mod key;
 mod marks;
@@ -18,8 +19,9 @@ use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::session::{is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
-use crate::journal::{Pass, dirty, had_no_effect};
+use crate::journal::{Pass, dirty, had_no_effect, settle_entry};
 use crate::phase::{Phase, Phases, Writing};
+pub use carry::{Carried, MAIL_MEMORY};
 pub use key::SessionKey;
 pub use sweep::{SessionDifference, SessionFault, SessionSweep, SessionsCompared, SessionsSwept};
 
@@ -93,27 +95,28 @@ impl DualSessionStore {
     /// When the journal cannot be read.
     pub async fn relay(&self) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
+        for dirty in dirty(&*self.journal).await? {
             let settled = match self.writing().await {
-                Ok(sides) => self.settle(&sides, &key).await,
+                Ok(sides) => self.settle(&sides, &dirty.key).await,
                 Err(error) => Err(error),
             };
-            pass.count(settled.is_ok() && self.journal.done(&entries).await.is_ok());
+            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
         }
         Ok(pass)
     }
 
-    /// Makes both stores equal about every dirty key while nobody writes, for whoever is about to change the leader: this one
-    /// leads until then.
+    /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
+    /// nobody writes, no entry of a write needs to be kept.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn drain(&self, leader: Leader) -> Result<Pass> {
+    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
+        for dirty in dirty(&*self.journal).await? {
+            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
             let sides = self.sides(Writing::of(Phase { leader, mirroring: Mirroring::Inline }));
-            let settled = self.settle(&sides, &key).await;
-            pass.count(settled.is_ok() && self.journal.done(&entries).await.is_ok());
+            let settled = self.settle(&sides, &dirty.key).await;
+            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
         }
         Ok(pass)
     }
@@ -137,17 +140,13 @@ impl DualSessionStore {
             // It is refused, and is nothing that a journal should hold.
             return write.await;
         }
-        let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
+        let entry = self.journal.begin(&SessionKey::Session(id.clone())).await?;
         let written = write.await;
-        let settled = match &written {
-            Ok(_) if sides.mirroring == Mirroring::Inline => self.converge(sides, id).await.is_ok(),
-            Ok(_) => false,
+        let is_equal = match &written {
+            Ok(_) => sides.mirroring == Mirroring::Inline && self.converge(sides, id).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            // An entry too many costs a repeat, which is harmless; the write itself is done.
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 
@@ -202,14 +201,18 @@ impl SessionStore for DualSessionStore {
         if !is_session_id(id.reveal()) {
             return sides.leader.touch(id, last_activity, expires_at).await;
         }
-        let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
+        let entry = self.journal.begin(&SessionKey::Session(id.clone())).await?;
         let mut touched = sides.leader.touch(id, last_activity, expires_at).await;
-        if matches!(touched, Ok(false)) && self.load(id).await?.is_some() {
-            touched = sides.leader.touch(id, last_activity, expires_at).await;
+        if matches!(touched, Ok(false)) {
+            // The leader may not have it yet.
+            touched = match self.load(id).await {
+                Ok(Some(_)) => sides.leader.touch(id, last_activity, expires_at).await,
+                Ok(None) => Ok(false),
+                Err(error) => Err(error),
+            };
         }
-        if matches!(touched, Ok(false)) || touched.as_ref().is_err_and(had_no_effect) {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        let had_none = matches!(touched, Ok(false)) || touched.as_ref().is_err_and(had_no_effect);
+        settle_entry(&*self.journal, entry, had_none).await;
         touched
     }
 
@@ -266,19 +269,16 @@ impl SessionStore for DualSessionStore {
         if !is_temp_key(key) {
             return sides.leader.temp_set(key, value, ttl).await;
         }
-        let entry = self.journal.add(&SessionKey::Temp(key.to_owned())).await?;
+        let entry = self.journal.begin(&SessionKey::Temp(key.to_owned())).await?;
         let written = match sides.leader.temp_set(key, value, ttl).await {
             Ok(()) => marks::set_owns(sides.leader, key).await,
             refusal => refusal,
         };
-        let settled = match &written {
-            Ok(()) if sides.mirroring == Mirroring::Inline => self.converge_temp(&sides, key).await.is_ok(),
-            Ok(()) => false,
+        let is_equal = match &written {
+            Ok(()) => sides.mirroring == Mirroring::Inline && self.converge_temp(&sides, key).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 

@@ -85,7 +85,7 @@ pub struct SessionsCompared {
 /// Walks over all sessions of a mirror.
 #[derive(Debug, Clone)]
 pub struct SessionSweep {
-    mirror: Arc<DualSessionStore>,
+    pub(super) mirror: Arc<DualSessionStore>,
     old: Arc<dyn SessionKeys>,
     new: Arc<dyn SessionKeys>,
 }
@@ -97,7 +97,7 @@ impl SessionSweep {
         Self { mirror, old, new }
     }
 
-    fn keys_of(&self, leader: Leader) -> &dyn SessionKeys {
+    pub(super) fn keys_of(&self, leader: Leader) -> &dyn SessionKeys {
         match leader {
             Leader::Old => &*self.old,
             Leader::New => &*self.new,
@@ -225,10 +225,10 @@ impl SessionSweep {
     /// When what was noted cannot be read.
     pub async fn relay_noted(&self, noted: &dyn Journal<String>) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (sid, entries) in dirty(noted).await? {
-            let settled = if is_session_id(&sid) {
+        for dirty in dirty(noted).await? {
+            let settled = if is_session_id(&dirty.key) {
                 match self.mirror.writing().await {
-                    Ok(sides) => self.mirror.converge(&sides, &SessionId::new(sid)).await,
+                    Ok(sides) => self.mirror.converge(&sides, &SessionId::new(&*dirty.key)).await,
                     Err(error) => Err(error),
                 }
             } else {
@@ -240,7 +240,7 @@ impl SessionSweep {
                 Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
                 settled => settled,
             };
-            pass.count(settled.is_ok() && noted.done(&entries).await.is_ok());
+            pass.close(noted, &dirty, settled.is_ok()).await;
         }
         Ok(pass)
     }

@@ -4,6 +4,7 @@
 //! ([`super::RowSide`]).
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -22,7 +23,12 @@ pub struct Entry<K> {
     pub id: EntryId,
     /// The key.
     pub key: K,
+    /// Whether the write that it was begun for may still be under way. Whoever makes the key equal now must not forget it.
+    pub is_open: bool,
 }
+
+/// How long a write can be under way at most. Whoever has not said by then that it has ended was ended itself.
+pub const LONGEST_WRITE: Duration = Duration::from_secs(15 * 60);
 
 /// A key as a journal writes it down.
 pub trait JournalKey: Clone + PartialEq + Send + Sync + Sized + 'static {
@@ -36,13 +42,26 @@ pub trait JournalKey: Clone + PartialEq + Send + Sync + Sized + 'static {
     fn of_text(text: &str) -> Option<Self>;
 }
 
-/// Remembers dirty keys. A mirror adds an entry before it writes a key, and takes away exactly those entries that it had seen
-/// before it converged their key; so what is written meanwhile stays dirty.
+/// Remembers dirty keys. A mirror begins an entry before it writes a key, and whoever has converged the key takes away exactly those
+/// entries that it had seen before, and whose writes had ended by then; so what is written meanwhile stays dirty.
 ///
 /// All processes that write through mirrors of the same providers share one journal, and it outlives them: what it holds is
 /// what a crash left to be done. Writers outside of Waiterix may add entries too, for example by a trigger.
 #[async_trait]
 pub trait Journal<K>: fmt::Debug + Send + Sync + 'static {
+    /// Remembers that a key is about to be written, before it answers. The entry is open until [`Journal::ended`] says that the write
+    /// has ended, or for [`LONGEST_WRITE`]. After an error there may be an entry all the same, which is harmless.
+    ///
+    /// # Errors
+    /// As [`Journal::add`].
+    async fn begin(&self, key: &K) -> Result<EntryId>;
+
+    /// The writes of these entries have ended, and what became of them can be read. Unknown entries are fine.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`: then they stay open for a while, which is harmless.
+    async fn ended(&self, entries: &[EntryId]) -> Result<()>;
+
     /// Remembers that a key is dirty, before it answers. After an error there may be an entry all the same, which is harmless.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use waiterix_ports::Result;
-use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal, JournalKey};
+use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
 
 use super::{corrupt, error_of};
 use crate::connect::Database;
@@ -20,12 +20,18 @@ const INSTALL: &str = "DO $do$ BEGIN \
     CREATE SCHEMA IF NOT EXISTS waiterix_migration; \
     CREATE TABLE IF NOT EXISTS waiterix_migration.intents ( \
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
-        port text NOT NULL, key text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()); \
+        port text NOT NULL, key text NOT NULL, open boolean NOT NULL, \
+        at timestamptz NOT NULL DEFAULT clock_timestamp()); \
     CREATE INDEX IF NOT EXISTS intents_of_key ON waiterix_migration.intents (port, key); \
     END $do$";
-const ADD: &str = "INSERT INTO waiterix_migration.intents (port, key) VALUES ($1, $2) RETURNING id";
-const ENTRIES: &str =
-    "SELECT id, key FROM waiterix_migration.intents WHERE port = $1 AND id > $2 ORDER BY id LIMIT $3";
+const BEGIN: &str =
+    "INSERT INTO waiterix_migration.intents (port, key, open) VALUES ($1, $2, true) RETURNING id";
+const ADD: &str =
+    "INSERT INTO waiterix_migration.intents (port, key, open) VALUES ($1, $2, false) RETURNING id";
+const ENDED: &str = "UPDATE waiterix_migration.intents SET open = false \
+    WHERE port = $1 AND id = ANY ($2::text[]::bigint[])";
+const ENTRIES: &str = "SELECT id, key, open AND at > clock_timestamp() - $4::bigint * interval '1 second' \
+    FROM waiterix_migration.intents WHERE port = $1 AND id > $2 ORDER BY id LIMIT $3";
 const DONE: &str =
     "DELETE FROM waiterix_migration.intents WHERE port = $1 AND id = ANY ($2::text[]::bigint[])";
 const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.intents WHERE port = $1 AND key = $2)";
@@ -63,24 +69,46 @@ impl<K: JournalKey> PostgresJournal<K> {
         const OPERATION: &str = "journal.install";
         statement::write(&self.database, INSTALL, &[], OPERATION).await.map(drop).map_err(error_of)
     }
+
+    async fn insert(&self, sql: &'static str, key: &K, operation: &'static str) -> Result<EntryId> {
+        let text = key.to_text();
+        let arguments = [Argument::Bound(Some(K::PORT)), Argument::Bound(Some(&text))];
+        let rows = statement::write(&self.database, sql, &arguments, operation).await.map_err(error_of)?;
+        rows.first().ok_or_else(|| corrupt(operation)).and_then(|row| id(row, operation))
+    }
+
+    async fn change(&self, sql: &'static str, entries: &[EntryId], operation: &'static str) -> Result<()> {
+        let ids = texts(entries);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let arguments = [Argument::Bound(Some(K::PORT)), Argument::Texts(&ids)];
+        statement::write(&self.database, sql, &arguments, operation).await.map(drop).map_err(error_of)
+    }
 }
 
 #[async_trait]
 impl<K: JournalKey> Journal<K> for PostgresJournal<K> {
+    async fn begin(&self, key: &K) -> Result<EntryId> {
+        self.insert(BEGIN, key, "journal.begin").await
+    }
+
+    async fn ended(&self, entries: &[EntryId]) -> Result<()> {
+        self.change(ENDED, entries, "journal.ended").await
+    }
+
     async fn add(&self, key: &K) -> Result<EntryId> {
-        const OPERATION: &str = "journal.add";
-        let text = key.to_text();
-        let arguments = [Argument::Bound(Some(K::PORT)), Argument::Bound(Some(&text))];
-        let rows = statement::write(&self.database, ADD, &arguments, OPERATION).await.map_err(error_of)?;
-        rows.first().ok_or_else(|| corrupt(OPERATION)).and_then(|row| id(row, OPERATION))
+        self.insert(ADD, key, "journal.add").await
     }
 
     async fn entries(&self, after: Option<EntryId>, limit: u32) -> Result<Vec<Entry<K>>> {
         const OPERATION: &str = "journal.entries";
         let mut after = after.map_or(-1, number);
         loop {
-            let arguments =
-                [Argument::Bound(Some(K::PORT)), Argument::Number(after), Argument::Number(limit.into())];
+            let arguments = [
+                Argument::Bound(Some(K::PORT)),
+                Argument::Number(after),
+                Argument::Number(limit.into()),
+                Argument::Number(i64::try_from(LONGEST_WRITE.as_secs()).unwrap_or(i64::MAX)),
+            ];
             let rows =
                 statement::read(&self.database, ENTRIES, &arguments, OPERATION).await.map_err(error_of)?;
             let mut known = Vec::with_capacity(rows.len());
@@ -88,7 +116,7 @@ impl<K: JournalKey> Journal<K> for PostgresJournal<K> {
                 let id = id(row, OPERATION)?;
                 after = number(id);
                 if let Some(key) = K::of_text(text(row, 1, OPERATION)?) {
-                    known.push(Entry { id, key });
+                    known.push(Entry { id, key, is_open: flag_at(row, 2, OPERATION)? });
                 }
             }
             // A page of nothing but unknown keys is not the end.
@@ -99,11 +127,7 @@ impl<K: JournalKey> Journal<K> for PostgresJournal<K> {
     }
 
     async fn done(&self, entries: &[EntryId]) -> Result<()> {
-        const OPERATION: &str = "journal.done";
-        let ids = texts(entries);
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let arguments = [Argument::Bound(Some(K::PORT)), Argument::Texts(&ids)];
-        statement::write(&self.database, DONE, &arguments, OPERATION).await.map(drop).map_err(error_of)
+        self.change(DONE, entries, "journal.done").await
     }
 
     async fn holds(&self, key: &K) -> Result<bool> {
@@ -137,6 +161,10 @@ pub(super) fn id(row: &PgRow, operation: &'static str) -> Result<EntryId> {
 }
 
 pub(super) fn text<'r>(row: &'r PgRow, column: usize, operation: &'static str) -> Result<&'r str> {
+    row.try_get_unchecked(column).map_err(|_| corrupt(operation))
+}
+
+fn flag_at(row: &PgRow, column: usize, operation: &'static str) -> Result<bool> {
     row.try_get_unchecked(column).map_err(|_| corrupt(operation))
 }
 

@@ -38,6 +38,15 @@ impl TriggerJournal {
 
 #[async_trait]
 impl Journal<String> for TriggerJournal {
+    /// What triggers note is committed with its write, so no entry is ever open.
+    async fn begin(&self, key: &String) -> Result<EntryId> {
+        self.add(key).await
+    }
+
+    async fn ended(&self, _: &[EntryId]) -> Result<()> {
+        Ok(())
+    }
+
     async fn add(&self, key: &String) -> Result<EntryId> {
         const OPERATION: &str = "journal.add";
         let arguments = [Argument::Bound(Some(self.table)), Argument::Bound(Some(key))];
@@ -52,7 +61,10 @@ impl Journal<String> for TriggerJournal {
             [Argument::Bound(Some(self.table)), Argument::Number(after), Argument::Number(limit.into())];
         let rows = statement::read(&self.database, ENTRIES, &arguments, OPERATION).await.map_err(error_of)?;
         rows.iter()
-            .map(|row| Ok(Entry { id: id(row, OPERATION)?, key: text(row, 1, OPERATION)?.to_owned() }))
+            .map(|row| {
+                let key = text(row, 1, OPERATION)?.to_owned();
+                Ok(Entry { id: id(row, OPERATION)?, key, is_open: false })
+            })
             .collect()
     }
 
