@@ -231,7 +231,7 @@ impl Lead {
     /// Whether a change of the leader stands where it stood this long ago, and nobody here was told so since.
     pub(super) fn is_overdue(&self, seen: Seen, age: Duration) -> bool {
         let (now, mut state) = (self.clock.now(), self.state());
-        if seen.is_settled() {
+        if !seen.is_changing() {
             state.unsettled = None;
             return false;
         }

@@ -85,6 +85,16 @@ impl Seen {
         follows.then_some(Direction { leader, epoch: from.epoch })
     }
 
+    /// Whether a change of the leader is under way, or was left behind: also where the other side leads already, and the one that
+    /// gave the lead away does not follow it yet.
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        let changes = |standing: Standing| {
+            matches!(standing.mode, Mode::Announced | Mode::Fenced | Mode::Decided)
+        };
+        self.old.is_some_and(changes) || self.new.is_some_and(changes)
+    }
+
     /// Whether it may be remembered for a while: no change is announced.
     #[must_use]
     pub fn is_settled(&self) -> bool {

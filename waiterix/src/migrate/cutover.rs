@@ -54,7 +54,7 @@ pub(super) async fn change(rows: &Move, to: Leader, options: &Change, compares: 
                 .to_owned(),
         );
     }
-    if !seen.is_settled() {
+    if seen.is_changing() {
         banner::complain("somebody began to change the lead and did not end it: that is ended first");
         coordinator.settle().await.map_err(said)?;
         seen = rows.sides.look().await.map_err(said)?;

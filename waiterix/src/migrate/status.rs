@@ -134,7 +134,7 @@ fn stage(seen: &Seen) -> &'static str {
         (None, None) => "not begun",
         (Some(_), None) if seen.reads() == Some(Leader::New) => "finished",
         (None, Some(_)) | (Some(_), None) => "begun on one side only: run the last command again",
-        (Some(_), Some(_)) if !seen.is_settled() => "the lead is changing",
+        (Some(_), Some(_)) if seen.is_changing() => "the lead is changing",
         (Some(_), Some(_)) if seen.reads() == Some(Leader::New) => "cut over",
         (Some(_), Some(_)) => "mirroring",
     }
