@@ -107,7 +107,10 @@ impl Plan {
             vars.required("LEGACY_DATABASE_URL", "with two providers both databases must be named");
             if matches!(place, Place::Function) {
                 // Nothing goes on in it between two events, so it could neither keep up nor make anything equal.
-                vars.problem("WAITERIX_ADAPTERS", "a function cannot be dual; functions serve when the move is over");
+                vars.problem(
+                    "WAITERIX_ADAPTERS",
+                    "a function cannot be dual; functions serve when the move is over",
+                );
             }
             if let (Some(old), Some(new)) = (legacy.database(), aws.database()) {
                 dual::compare(vars, old, new);

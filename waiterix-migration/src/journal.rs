@@ -110,7 +110,7 @@ impl<K: Clone + PartialEq + Send + Sync + 'static> Journal<K> for MemoryJournal<
     async fn backlog(&self) -> Result<Backlog> {
         let state = self.state();
         let age = state.entries.values().map(|(_, since)| since.elapsed()).max().unwrap_or_default();
-        Ok(Backlog { entries: state.entries.len() as u64, age })
+        Ok(Backlog { entries: state.entries.len() as u64, quarantined: 0, age })
     }
 }
 

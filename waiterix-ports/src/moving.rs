@@ -99,6 +99,9 @@ pub struct JournalEntry {
 pub struct Backlog {
     /// Entries of the journal.
     pub entries: u64,
+    /// Keys in quarantine, counted in the same snapshot: keys go from the one into the other and back, so that of two moments
+    /// both may seem empty although they never were.
+    pub quarantined: u64,
     /// How old the oldest one is, by the clock of the side itself.
     pub age: Duration,
 }
@@ -310,7 +313,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`, `Timeout`.
     async fn claim(&self, what: &Claiming) -> Result<Box<dyn Claim>>;
 
-    /// How much is in the journal.
+    /// How much is in the journal and in quarantine, both at one moment.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.

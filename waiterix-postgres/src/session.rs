@@ -159,6 +159,13 @@ impl Session {
         Self::in_time(self.patience, query.fetch_all(connection)).await
     }
 
+    /// The same for a statement without arguments that will not come again as it is.
+    pub(crate) async fn once(&mut self, sql: SqlStr) -> Result<Vec<PgRow>, Failure> {
+        let query = sqlx::query_with(sql, PgArguments::default()).persistent(false);
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, query.fetch_all(connection)).await
+    }
+
     /// Runs a statement and hands over every row of its answer, each of which must come in time.
     pub(crate) async fn each(
         &mut self,

@@ -45,6 +45,7 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
         "waiterix-tests" => [
             inner(),
             vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-layers"],
+            vec!["waiterix-migration"],
             vec![
                 "waiterix-adapters-local",
                 "waiterix-adapters-legacy",

@@ -49,7 +49,8 @@ impl Ended {
 impl Ground {
     pub(crate) async fn prepare() -> Option<Self> {
         let server = given(Backend::Postgres)?;
-        let [old, new] = [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
+        let [old, new] =
+            [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
         Some(Self { old, new, folder: tempfile::tempdir().unwrap() })
     }
 
@@ -83,6 +84,27 @@ impl Ground {
         tokio::task::spawn_blocking(killing).await.unwrap()
     }
 
+    /// Starts `waiterix migrate` and presses Ctrl-C as soon as it writes a line with these words.
+    pub(crate) async fn interrupted_at(&self, arguments: &[&str], words: &str) -> Ended {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables()).stdin(Stdio::null());
+        let words = words.to_owned();
+        let interrupting = move || {
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let (mut output, mut was_pressed) = (String::new(), false);
+            for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+                if line.contains(&words) && !was_pressed {
+                    let pid = child.id().to_string();
+                    was_pressed = Command::new("kill").args(["-INT", &pid]).status().unwrap().success();
+                }
+                output.push_str(&line);
+                output.push('\n');
+            }
+            Ended { well: child.wait().unwrap().success(), output, complaints: String::new() }
+        };
+        tokio::task::spawn_blocking(interrupting).await.unwrap()
+    }
+
     pub(crate) async fn status(&self) -> Value {
         serde_json::from_str(&self.migrate(&["status", "--json"]).await.output()).unwrap()
     }
@@ -96,6 +118,13 @@ impl Ground {
         const SQL: &str = "SELECT 1 FROM pg_namespace WHERE nspname = 'waiterix_migration' \
             UNION ALL SELECT 1 FROM pg_trigger WHERE tgname LIKE 'waiterix\\_%'";
         !statement::read(&Self::database(side), SQL, &[], "test").await.unwrap().is_empty()
+    }
+
+    /// Whether the server of a database has one of that name.
+    pub(crate) async fn is_database(side: &Scratch, name: &str) -> bool {
+        const SQL: &str = "SELECT 1 FROM pg_database WHERE datname = $1";
+        let arguments = [statement::Argument::Bound(Some(name))];
+        !statement::read(&Self::database(side), SQL, &arguments, "test").await.unwrap().is_empty()
     }
 
     /// Runs a statement in a database, as somebody with psql would; answers the SQLSTATE of a refusal.
@@ -112,7 +141,8 @@ impl Ground {
             ("FRONTEND_URL", "https://app.example.org".to_owned()),
             ("RATE_LIMITS", "false".to_owned()),
         ]);
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Program::start(data, &variables)
     }
 }
@@ -124,7 +154,8 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
     let variables = variables.to_vec();
     let running = move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         program::run(&arguments, &variables)
     };
     let (status, output, complaints) = tokio::task::spawn_blocking(running).await.unwrap();
@@ -134,8 +165,8 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
 /// An owner with one dish.
 pub(crate) struct Restaurant {
     pub(crate) owner: Client,
-    id: String,
-    dish: Value,
+    pub(crate) id: String,
+    pub(crate) dish: Value,
 }
 
 impl Restaurant {

@@ -25,7 +25,9 @@ async fn a_database_that_cannot_take_part_is_named_with_what_to_do() {
 
     Ground::run(&ground.new, "ALTER TABLE users ALTER COLUMN first_name TYPE char(40)").await.unwrap();
     refuses(&ground, "first_name").await;
-    Ground::run(&ground.new, "ALTER TABLE users ALTER COLUMN first_name TYPE character varying").await.unwrap();
+    Ground::run(&ground.new, "ALTER TABLE users ALTER COLUMN first_name TYPE character varying")
+        .await
+        .unwrap();
     Ground::run(&ground.old, "ALTER TABLE ratings DROP CONSTRAINT ratings_pkey").await.unwrap();
     refuses(&ground, "ratings").await;
     Ground::run(&ground.old, "ALTER TABLE ratings ADD PRIMARY KEY (id)").await.unwrap();
@@ -43,6 +45,7 @@ async fn urls_that_cannot_be_meant_are_refused() {
         variables
     };
     let mut wrong = ground.old.url();
+    wrong.set_username("nobody_at_all").unwrap();
     wrong.set_password(Some("wrong")).unwrap();
     let mut closed = ground.new.url();
     closed.set_port(Some(1)).unwrap();
@@ -64,7 +67,10 @@ async fn urls_that_cannot_be_meant_are_refused() {
         for command in ["plan", "start"] {
             let ended = migrate(&variables, &[command]).await;
             ended.refused_with(words);
-            assert!(!ended.complaints.contains("wrong@") && !ended.complaints.contains(":wrong"), "a secret: {ended:?}");
+            assert!(
+                !ended.complaints.contains("wrong@") && !ended.complaints.contains(":wrong"),
+                "a secret: {ended:?}"
+            );
         }
     }
     for side in [&ground.old, &ground.new] {

@@ -17,7 +17,10 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 
     let plan: Value = serde_json::from_str(&ground.migrate(&["plan", "--json"]).await.output()).unwrap();
     assert_eq!((&plan["begun"], &plan["refusals"]), (&Value::from(false), &serde_json::json!([])), "{plan}");
-    assert!(!Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await, "a plan changes nothing");
+    assert!(
+        !Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await,
+        "a plan changes nothing"
+    );
     assert_eq!(ground.status().await["stage"], "not begun");
 
     assert!(ground.migrate(&["start"]).await.output().contains("copied: "));
@@ -27,14 +30,18 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     })
     .await;
     let status = ground.status().await;
-    assert_eq!((&status["stage"], &status["leader"], &status["copyComplete"]), (&"mirroring".into(), &"old".into(), &true.into()));
+    assert_eq!(
+        (&status["stage"], &status["leader"], &status["copyComplete"]),
+        (&"mirroring".into(), &"old".into(), &true.into())
+    );
 
     let report = ground.folder.path().to_str().unwrap();
     ground.migrate(&["verify", "--report", report]).await.output();
     ground.migrate(&["verify", "--exact"]).await.output();
     ground.migrate(&["cutover"]).await.refused_with("say --yes");
     for (command, leader) in [("cutover", "new"), ("rollback", "old"), ("cutover", "new")] {
-        let said = ground.migrate(&[command, "--yes", "--report", report]).await.output();
+        let said =
+            ground.migrate(&[command, "--yes", "--pause-ms", "3000", "--report", report]).await.output();
         assert!(said.contains(&format!("the {leader} database leads")), "{said}");
         assert_eq!(ground.status().await["leader"], leader);
         // It is no harm to say it twice.
@@ -51,7 +58,12 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 
     // The service goes on with the new side alone. A minute goes by for the process that served both.
     let service = ground.serve(data.path(), "aws");
-    Ground::run(&ground.new, "UPDATE waiterix_migration.readers SET seen_at = seen_at - interval '2 minutes'").await.unwrap();
+    Ground::run(
+        &ground.new,
+        "UPDATE waiterix_migration.readers SET seen_at = seen_at - interval '2 minutes'",
+    )
+    .await
+    .unwrap();
     ground.migrate(&["finish", "--yes", "--report", report]).await.output();
     assert!(!Ground::is_touched(&ground.new).await, "nothing is left in the new database");
     assert_eq!(ground.status().await["stage"], "finished");
@@ -68,8 +80,9 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     }
     let finish = std::fs::read_to_string(ground.folder.path().join("finish.json")).unwrap();
     let finish: Value = serde_json::from_str(&finish).unwrap();
-    let whats: Vec<&str> = finish["ledger"].as_array().unwrap().iter().filter_map(|entry| entry["what"].as_str()).collect();
-    for what in ["start", "copied", "verify", "gates", "decide", "cutover", "rollback", "finish"] {
+    let whats: Vec<&str> =
+        finish["ledger"].as_array().unwrap().iter().filter_map(|entry| entry["what"].as_str()).collect();
+    for what in ["start", "copied", "comparison", "gates", "decide", "cutover", "rollback", "finish"] {
         assert!(whats.contains(&what), "{what} in {whats:?}");
     }
 }
@@ -77,9 +90,6 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_difference_is_found_named_and_repaired() {
     let Some(ground) = Ground::prepare().await else { return };
-    let data = tempfile::tempdir().unwrap();
-    let service = ground.serve(data.path(), "aws");
-    drop(service);
     Ground::run(&ground.old, SEEDED).await.unwrap();
     ground.migrate(&["start"]).await.output();
     // Somebody who has the right to do so passes by the guard.
@@ -87,7 +97,10 @@ async fn a_difference_is_found_named_and_repaired() {
         DELETE FROM users WHERE id = 'guest-7'; UPDATE users SET first_name = 'nobody' WHERE id = 'guest-9'; END $$").await.unwrap();
     let found = ground.migrate(&["verify"]).await;
     found.refused_with("2 rows differ");
-    assert!(found.complaints.contains("guest-7: Missing") && found.complaints.contains("first_name"), "{found:?}");
+    assert!(
+        found.complaints.contains("guest-7: Missing") && found.complaints.contains("first_name"),
+        "{found:?}"
+    );
     assert!(!found.complaints.contains("nobody"), "values are nobody's business: {found:?}");
     ground.migrate(&["cutover", "--yes"]).await.refused_with("not equal");
     assert!(ground.migrate(&["repair"]).await.output().contains("2 keys were made equal"));
@@ -104,7 +117,22 @@ async fn a_pause_is_heeded_and_a_cutover_waits_for_its_end() {
     assert_eq!(ground.status().await["paused"], true);
     ground.migrate(&["cutover", "--yes"]).await.refused_with("paused");
     ground.migrate(&["resume"]).await.output();
-    ground.migrate(&["cutover", "--yes"]).await.output();
+    ground.migrate(&["cutover", "--yes", "--pause-ms", "3000"]).await.output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_does_all_of_it_and_leaves_nothing_behind() {
+    let Some(ground) = Ground::prepare().await else { return };
+    Ground::run(&ground.old, SEEDED).await.unwrap();
+    let report = ground.folder.path().to_str().unwrap();
+    let said = ground.migrate(&["rehearse", "--report", report]).await.output();
+    assert!(said.contains("cutover again: ") && said.contains("not proven: "), "{said}");
+    assert!(!Ground::is_touched(&ground.old).await && !Ground::is_touched(&ground.new).await);
+    let name = said.split_whitespace().find(|word| word.starts_with("waiterix_rehearsal_")).unwrap();
+    let name = name.trim_end_matches(',');
+    assert!(name.ends_with("_old") && !Ground::is_database(&ground.old, name).await, "{name} is still there");
+    assert!(ground.folder.path().join("rehearsal.md").exists());
+    ground.migrate(&["plan"]).await.output();
 }
 
 /// Two thousand guests.

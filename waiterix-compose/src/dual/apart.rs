@@ -67,12 +67,15 @@ impl Apart {
         let instance = fresh_name();
         let mut mirrors = Mirrors::over(&databases, &instance, clock);
         if sessions {
-            let (old, new) = (families.of(Choice::Legacy).sessions().await?, families.of(Choice::Aws).sessions().await?);
-            let keys = [families.of(Choice::Legacy).session_keys()?, families.of(Choice::Aws).session_keys()?];
+            let (old, new) =
+                (families.of(Choice::Legacy).sessions().await?, families.of(Choice::Aws).sessions().await?);
+            let keys =
+                [families.of(Choice::Legacy).session_keys()?, families.of(Choice::Aws).session_keys()?];
             mirrors.sessions(old, new, keys, clock);
         }
         if objects {
-            let (old, new) = (families.of(Choice::Legacy).blobs().await?, families.of(Choice::Aws).blobs().await?);
+            let (old, new) =
+                (families.of(Choice::Legacy).blobs().await?, families.of(Choice::Aws).blobs().await?);
             mirrors.objects(old, new, clock);
         }
         let watch = mirrors.watch.clone();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use waiterix_migration::plan::{Pace, Watch};
 use waiterix_migration::rows::Stop;
-use waiterix_migration::{BlobKey, DualBlobStore, DualSessionStore, ObjectSweep, Pass, SessionKey, SessionSweep};
+use waiterix_migration::{
+    BlobKey, DualBlobStore, DualSessionStore, ObjectSweep, Pass, SessionKey, SessionSweep,
+};
 use waiterix_ports::moving::{Backlog, Journal as _, MovingPort, SessionKeys};
 use waiterix_ports::{BlobStore, Clock, Result, SessionStore};
 use waiterix_postgres::connect::Database;
@@ -163,7 +165,11 @@ async fn relay<F: Future<Output = Result<Pass>> + Send>(
         let pause = match step().await {
             Ok(pass) if pass.failed == 0 => IDLE,
             Ok(pass) => {
-                tracing::warn!(what, failed = pass.failed, "keys could not be made equal, and it is tried again");
+                tracing::warn!(
+                    what,
+                    failed = pass.failed,
+                    "keys could not be made equal, and it is tried again"
+                );
                 TROUBLE
             }
             Err(error) => {

@@ -33,7 +33,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What is wrong with two databases that are one: rows cannot move to where they are.
 pub fn compare(vars: &mut Vars<'_>, old: &PostgresSettings, new: &PostgresSettings) {
-    let place = |settings: &PostgresSettings| (settings.host.clone(), settings.port, settings.database.clone());
+    let place =
+        |settings: &PostgresSettings| (settings.host.clone(), settings.port, settings.database.clone());
     if place(old) == place(new) {
         vars.problem(
             "LEGACY_DATABASE_URL",
@@ -72,15 +73,18 @@ pub(crate) async fn ports(
     let mut mirrors = Mirrors::over(&databases, &instance, clock);
     let sessions = match selection.sessions {
         Choice::Dual => {
-            let (old, new) = (families.of(Choice::Legacy).sessions().await?, families.of(Choice::Aws).sessions().await?);
-            let keys = [families.of(Choice::Legacy).session_keys()?, families.of(Choice::Aws).session_keys()?];
+            let (old, new) =
+                (families.of(Choice::Legacy).sessions().await?, families.of(Choice::Aws).sessions().await?);
+            let keys =
+                [families.of(Choice::Legacy).session_keys()?, families.of(Choice::Aws).session_keys()?];
             mirrors.sessions(old, new, keys, clock)
         }
         one => families.of(one).sessions().await?,
     };
     let blobs = match selection.blobs {
         Choice::Dual => {
-            let (old, new) = (families.of(Choice::Legacy).blobs().await?, families.of(Choice::Aws).blobs().await?);
+            let (old, new) =
+                (families.of(Choice::Legacy).blobs().await?, families.of(Choice::Aws).blobs().await?);
             mirrors.objects(old, new, clock)
         }
         one => families.of(one).blobs().await?,
@@ -97,7 +101,8 @@ pub(crate) async fn ports(
     };
     let notifier = match selection.notifier {
         Choice::Dual => {
-            let (old, new) = (families.of(Choice::Legacy).notifier().await?, families.of(Choice::Aws).notifier().await?);
+            let (old, new) =
+                (families.of(Choice::Legacy).notifier().await?, families.of(Choice::Aws).notifier().await?);
             Arc::new(DualNotifier::new(old, new))
         }
         one => families.of(one).notifier().await?,
@@ -106,7 +111,8 @@ pub(crate) async fn ports(
     let mut tasks = Vec::new();
     let (store, rows) = match selection.store {
         Choice::Dual => {
-            let stores = [families.of(Choice::Legacy).store().await?, families.of(Choice::Aws).store().await?];
+            let stores =
+                [families.of(Choice::Legacy).store().await?, families.of(Choice::Aws).store().await?];
             let (store, rows) = rows::over(stores, &databases, &instance, clock);
             tasks.extend(rows.follow(&stop));
             (store, Some(rows))

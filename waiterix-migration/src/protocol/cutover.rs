@@ -24,9 +24,9 @@ pub struct Findings {
     pub readers_look: bool,
     /// The turn in which this coordinator fenced.
     pub fenced: Option<u64>,
-    /// The journal was seen empty after that turn.
+    /// Journal and quarantine were seen empty after that turn, both in one look.
     pub drained: bool,
-    /// What was dirty was compared after that and found equal, and nothing was in quarantine after that.
+    /// What was dirty was compared after that and found equal.
     pub verified: bool,
     /// It takes too long, something is not as it must be, or somebody wants it to end.
     pub give_up: bool,
@@ -41,9 +41,10 @@ pub enum Act {
     AwaitReaders,
     /// End the writes: `from` becomes fenced.
     Fence,
-    /// Make everything in the journal of `from` equal on `to`.
+    /// Make everything in the journal of `from` equal on `to`, and see that nothing is in quarantine: what is there is not in the
+    /// journal any more.
     Drain,
-    /// Compare what was dirty, and see that nothing is in quarantine: what is there is not in the journal any more.
+    /// Compare what was dirty.
     Verify,
     /// `from` gives the lead away: it becomes decided. From here on there is no way back but the next cutover.
     Decide,

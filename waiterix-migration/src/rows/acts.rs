@@ -30,15 +30,41 @@ impl Act {
     }
 }
 
-/// Both standings, first that of the side that gives the lead away.
+/// Both standings, first that of the side that gives the lead away. If they do not fit together they are of one moment.
 pub(super) async fn view(sides: &Sides, from: Leader) -> Result<View> {
     let missing = || Error::new(ErrorKind::Conflict, "moving.view").with("fault", "nothing is installed");
-    let giving: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
-    let taking: Standing = sides.of(from.other()).standing().await?.ok_or_else(missing)?;
-    Ok(View { from: giving, to: taking })
+    let mut giving: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
+    loop {
+        let taking: Standing = sides.of(from.other()).standing().await?.ok_or_else(missing)?;
+        let view = View { from: giving, to: taking };
+        if next(view, Findings::default()) != Act::Refuse {
+            return Ok(view);
+        }
+        // Somebody else may have changed both between the two looks. Turns do not come again, so this ends.
+        let again: Standing = sides.of(from).standing().await?.ok_or_else(missing)?;
+        if again == giving {
+            return Ok(view);
+        }
+        giving = again;
+    }
 }
 
-/// Takes a step, if both standings are those that were seen; answers whether they were.
+/// What a step asks for: whether it is of the side that gives the lead away, the mode and the epoch. `None` where it changes no
+/// standing.
+const fn asked(view: View, act: Act) -> Option<(bool, Mode, u64)> {
+    let epoch = view.from.epoch;
+    Some(match act {
+        Act::Announce => (true, Mode::Announced, epoch),
+        Act::Fence => (true, Mode::Fenced, epoch),
+        Act::Decide => (true, Mode::Decided, epoch),
+        Act::Abort => (true, Mode::Open, epoch),
+        Act::Open => (false, Mode::Open, epoch + 1),
+        Act::Follow => (true, Mode::Mirror, epoch + 1),
+        Act::AwaitReaders | Act::Drain | Act::Verify | Act::Done | Act::Aborted | Act::Refuse => return None,
+    })
+}
+
+/// Takes a step, if the standing that it changes is the one that was seen; answers whether it was.
 pub(super) async fn shift(
     sides: &Sides,
     from: Leader,
@@ -46,19 +72,16 @@ pub(super) async fn shift(
     act: Act,
     patience: Duration,
 ) -> Result<bool> {
-    let epoch = view.from.epoch;
-    let (side, seen, mode, epoch) = match act {
-        Act::Announce => (from, view.from, Mode::Announced, epoch),
-        Act::Fence => (from, view.from, Mode::Fenced, epoch),
-        Act::Decide => (from, view.from, Mode::Decided, epoch),
-        Act::Abort => (from, view.from, Mode::Open, epoch),
-        Act::Open => (from.other(), view.to, Mode::Open, epoch + 1),
-        Act::Follow => (from, view.from, Mode::Mirror, epoch + 1),
-        Act::AwaitReaders | Act::Drain | Act::Verify | Act::Done | Act::Aborted | Act::Refuse => {
-            return Ok(false);
-        }
-    };
+    let Some((gives, mode, epoch)) = asked(view, act) else { return Ok(false) };
+    let (side, seen) = if gives { (from, view.from) } else { (from.other(), view.to) };
     sides.of(side).shift(seen, mode, epoch, patience).await
+}
+
+/// What the standings are after a step was taken.
+pub(super) fn after(view: View, act: Act) -> Option<View> {
+    let (gives, mode, epoch) = asked(view, act)?;
+    let next = |seen: Standing| Standing { epoch, mode, turn: seen.turn + 1 };
+    Some(if gives { View { from: next(view.from), ..view } } else { View { to: next(view.to), ..view } })
 }
 
 /// The side that is giving the lead away, if one is.

@@ -290,13 +290,7 @@ impl Backfill {
             }
             tries += 1;
             self.progress.tell(&Event::TriedAgain { what: "after the copy", why: error.to_string() });
-            // Not until the journal is empty, which may be never while guests order: until it is short.
-            while self.relay.round(direction).await?.claimed > 100 {
-                if !stop.goes_on().await {
-                    return Ok(());
-                }
-            }
-            if tries > 1 && !stop.after(self.settings.pause).await {
+            if !self.catch_up(direction, stop).await? {
                 return Ok(());
             }
         }
@@ -304,6 +298,33 @@ impl Backfill {
         Ok(())
     }
 }
+
+impl Backfill {
+    /// Makes up for everything that is in the journal now, by whoever does it; what comes later obeys the rules that are made.
+    /// Answers whether it was not stopped. While the relays are slower than the guests it goes on, and those who watch hear it.
+    async fn catch_up(&self, direction: Direction, stop: &Stop) -> Result<bool> {
+        let began = Instant::now();
+        let mut told = began;
+        loop {
+            let round = self.relay.round(direction).await?;
+            let backlog = self.sides.of(direction.leader).backlog().await?;
+            if backlog.entries == 0 || backlog.age < began.elapsed() {
+                return Ok(true);
+            }
+            if told.elapsed() >= self.settings.measure {
+                told = Instant::now();
+                self.progress.tell(&Event::Behind(backlog));
+            }
+            let pause = if round.made.is_empty() { WAIT } else { Duration::ZERO };
+            if !stop.after(pause).await {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// The pause while what is dirty is in the hands of others.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// Whether it may be different the next time.
 fn is_worth_another_try(error: &Error) -> bool {

@@ -16,6 +16,8 @@ use crate::protocol::converge::{Act, Stage};
 pub(super) const LARGEST: usize = 1_000;
 /// About how many rows a range of the copy has, unless somebody cut the table otherwise before.
 pub(super) const CUT_ROWS: u64 = 50_000;
+/// How long what stands in the way is waited for before a batch is cut into parts.
+const MOMENT: Duration = Duration::from_millis(10);
 /// How often a key is tried before it goes into quarantine.
 const TRIES: u32 = 5;
 /// For how long it is tried at least: what it waits for may be in the hands of another who makes keys equal.
@@ -180,6 +182,7 @@ async fn make_all(
     keys: Vec<MovingKey>,
 ) -> Result<(Vec<MovingKey>, Vec<(MovingKey, Error)>)> {
     let (mut made, mut left) = (Vec::with_capacity(keys.len()), keys);
+    let mut may_wait = true;
     loop {
         let mut refused = Vec::new();
         let before = left.len();
@@ -188,6 +191,12 @@ async fn make_all(
         while let Some(mut part) = parts.pop() {
             match make(claim, to, epoch, &part).await {
                 Ok(()) => made.append(&mut part),
+                Err(error) if is_in_the_way(&error) && may_wait => {
+                    // Most likely it is a row that somebody else is making just now, in one transaction like this one.
+                    may_wait = false;
+                    tokio::time::sleep(MOMENT).await;
+                    parts.push(part);
+                }
                 Err(error) if is_in_the_way(&error) && part.len() > 1 => {
                     let half = part.split_off(part.len() / 2);
                     parts.push(half);

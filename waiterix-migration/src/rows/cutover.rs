@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use waiterix_ports::moving::{Ledger, LedgerEntry, Mode, MovingKey, MovingPort};
@@ -107,9 +106,9 @@ struct Run {
     fence: Option<Instant>,
     opened: Option<Instant>,
     dirty: Vec<MovingKey>,
+    /// What was written all the time while all was compared.
+    busy: Vec<MovingKey>,
     troubles: u32,
-    /// The standings that were taken for none of this protocol.
-    strange: Option<View>,
     entries: Vec<LedgerEntry>,
 }
 
@@ -178,8 +177,8 @@ impl Cutover {
             fence: None,
             opened: None,
             dirty: Vec::new(),
+            busy: report.into_iter().flat_map(Report::busy).cloned().collect(),
             troubles: 0,
-            strange: None,
             entries: Vec::new(),
         };
         let ended = self.steps(&mut run, stop).await;
@@ -208,16 +207,21 @@ impl Cutover {
     }
 
     async fn steps(&self, run: &mut Run, stop: &Stop) -> Result<Ended> {
+        // What a step made of the standings is known without another look: each step is refused if that is not so any more.
+        let mut known = None;
         loop {
             if stop.is_stopped() {
                 run.give_up("somebody wanted it to end");
             }
-            let view = match acts::view(&self.sides, run.from).await {
-                Ok(view) => view,
-                Err(error) => {
-                    self.trouble(run, error).await?;
-                    continue;
-                }
+            let view = match known.take() {
+                Some(view) => view,
+                None => match acts::view(&self.sides, run.from).await {
+                    Ok(view) => view,
+                    Err(error) => {
+                        self.trouble(run, error).await?;
+                        continue;
+                    }
+                },
             };
             if view.from.mode == Mode::Fenced && Instant::now() >= run.end(self.settings.pause) {
                 run.give_up("the pause was longer than it may be");
@@ -227,14 +231,14 @@ impl Cutover {
             let taken = match act {
                 Act::Announce if run.findings.announced.is_some() => {
                     run.give_up("somebody else turned it back");
-                    Ok(())
+                    Ok(None)
                 }
                 Act::Announce | Act::Fence | Act::Decide | Act::Open | Act::Follow | Act::Abort => {
                     self.shift(run, act, view).await
                 }
-                Act::AwaitReaders => self.await_readers(run, view, stop).await,
-                Act::Drain => self.drain(run, view).await,
-                Act::Verify => self.verify(run).await,
+                Act::AwaitReaders => self.await_readers(run, view, stop).await.map(|()| None),
+                Act::Drain => self.drain(run, view).await.map(|()| Some(view)),
+                Act::Verify => self.verify(run).await.map(|()| Some(view)),
                 Act::Done => return Ok(self.moved(run, view)),
                 Act::Aborted => {
                     let reason = run.reason.take();
@@ -242,15 +246,11 @@ impl Cutover {
                         .unwrap_or_else(|| "an earlier change of the leader is not finished".to_owned());
                     return Ok(Ended::Aborted { reason });
                 }
-                // Two standings of two moments need not fit together; seen twice, they are of one.
-                Act::Refuse if run.strange != Some(view) => {
-                    run.strange = Some(view);
-                    Ok(())
-                }
                 Act::Refuse => return Err(acts::refused(view)),
             };
-            if let Err(error) = taken {
-                self.trouble(run, error).await?;
+            match taken {
+                Ok(view) => known = view,
+                Err(error) => self.trouble(run, error).await?,
             }
         }
     }
@@ -295,7 +295,8 @@ impl Cutover {
         Ok(())
     }
 
-    async fn shift(&self, run: &mut Run, act: Act, view: View) -> Result<()> {
+    /// Takes a step that changes a standing; answers what the standings are then, if it was taken.
+    async fn shift(&self, run: &mut Run, act: Act, view: View) -> Result<Option<View>> {
         if act == Act::Fence {
             self.catch_up(run).await;
             run.fence = Some(Instant::now());
@@ -309,16 +310,17 @@ impl Cutover {
                 answer => break answer,
             }
         }?;
-        if shifted {
-            run.troubles = 0;
-            match act {
-                Act::Announce => run.findings.announced = Some(view.from.turn + 1),
-                Act::Fence => run.findings.fenced = Some(view.from.turn + 1),
-                Act::Open => run.opened = Some(Instant::now()),
-                _ => {}
-            }
+        if !shifted {
+            return Ok(None);
         }
-        Ok(())
+        run.troubles = 0;
+        match act {
+            Act::Announce => run.findings.announced = Some(view.from.turn + 1),
+            Act::Fence => run.findings.fenced = Some(view.from.turn + 1),
+            Act::Open => run.opened = Some(Instant::now()),
+            _ => {}
+        }
+        Ok(acts::after(view, act))
     }
 
     /// What can be done before the pause is not done in it.
@@ -358,6 +360,7 @@ impl Cutover {
     async fn drain(&self, run: &mut Run, view: View) -> Result<()> {
         let direction = Direction { leader: run.from, epoch: view.from.epoch };
         match timeout_at(run.end(self.settings.pause), self.relay.drain(direction)).await {
+            Ok(Ok(batch)) if batch.quarantined > 0 => run.give_up("a key is in quarantine"),
             Ok(Ok(mut batch)) => {
                 run.dirty.append(&mut batch.made);
                 run.findings.drained = true;
@@ -368,19 +371,16 @@ impl Cutover {
         Ok(())
     }
 
-    /// Compares what was made equal in the pause; everything else was compared for the gates. What went into quarantine since
-    /// then is in no journal any more, and not equal.
+    /// Compares what was made equal in the pause, and what was too busy before; everything else was compared for the gates.
     async fn verify(&self, run: &mut Run) -> Result<()> {
         let (from, to) = (self.sides.of(run.from), self.sides.of(run.from.other()));
         run.dirty.sort();
         run.dirty.dedup();
-        let compare = try_join(compare(from, to, &run.dirty), from.quarantined(1));
-        match timeout_at(run.end(self.settings.pause), compare).await {
-            Ok(Ok((_, quarantined))) if !quarantined.is_empty() => run.give_up("a key is in quarantine"),
-            Ok(Ok((differences, _))) if differences.is_empty() => run.findings.verified = true,
-            Ok(Ok((differences, _))) => {
-                run.give_up(format!("{} keys differ after the drain", differences.len()))
-            }
+        let suspects = [run.dirty.as_slice(), run.busy.as_slice()].concat();
+        let compared = timeout_at(run.end(self.settings.pause), compare(from, to, &suspects)).await;
+        match compared {
+            Ok(Ok(differences)) if differences.is_empty() => run.findings.verified = true,
+            Ok(Ok(differences)) => run.give_up(format!("{} keys differ after the drain", differences.len())),
             Ok(Err(error)) => return Err(error),
             Err(_) => run.give_up("what was dirty was not compared in time"),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use waiterix_ports::Result;
-use waiterix_ports::moving::{Ledger, LedgerEntry, Recorded};
+use waiterix_ports::moving::{Backlog, Ledger, LedgerEntry, Recorded};
 
 use super::throttle::Load;
 
@@ -34,6 +34,8 @@ pub enum Event {
     },
     /// So much is done at once from now on.
     Throttled(Load),
+    /// What was written during the copy is made up for, and there is so much left.
+    Behind(Backlog),
     /// A try failed and is made again.
     TriedAgain {
         /// What was tried.

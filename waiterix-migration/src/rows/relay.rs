@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use waiterix_ports::{Result, Violation};
 
-use super::converge::{Batch, Converger};
+use super::converge::{Batch, Converger, LARGEST};
 use super::progress::{Event, Progress, Stop};
 use super::sides::Direction;
 
@@ -42,13 +42,17 @@ impl Relay {
         Self { converger, settings, progress }
     }
 
-    /// One round: as many batches as are made at once. What is made stands, also when another one fails.
+    /// One round: a batch, and when that was full, as many more as are made at once. What is made stands, also when another one
+    /// fails. While there is little to do one batch is enough, and no child meets another batch with its parent.
     ///
     /// # Errors
     /// The first failure.
     pub async fn round(&self, direction: Direction) -> Result<Batch> {
+        let mut sum = self.converger.oldest(direction).await?;
+        if sum.claimed < LARGEST as u64 {
+            return Ok(sum);
+        }
         let batches = (0..self.settings.at_once.max(1)).map(|_| self.converger.oldest(direction));
-        let mut sum = Batch::default();
         for batch in join_all(batches).await {
             let mut batch = batch?;
             sum.claimed += batch.claimed;
@@ -60,7 +64,7 @@ impl Relay {
     }
 
     /// Works until the journal of the side that leads is empty; whoever calls bounds the time. While others write, that
-    /// may be never.
+    /// may be never. The answer says how many keys are in quarantine then, whoever put them there.
     ///
     /// # Errors
     /// When a side says that the direction is not the right one any more. Other failures are tried again.
@@ -83,7 +87,11 @@ impl Relay {
                 }
             };
             match self.converger.sides().of(direction.leader).backlog().await {
-                Ok(backlog) if backlog.entries == 0 => return Ok(sum),
+                Ok(backlog) if backlog.entries == 0 => {
+                    // Also what another process put there.
+                    sum.quarantined = backlog.quarantined;
+                    return Ok(sum);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.progress.tell(&Event::TriedAgain { what: "drain", why: error.to_string() });

@@ -29,7 +29,7 @@ pub struct VerifySettings {
     pub rounds: u32,
     /// The pause between these looks. 200 ms.
     pub pause: Duration,
-    /// How many differences of a table are named; the rest is counted as restless. 10 000.
+    /// How many differences of a table are named; the rest is only counted. 10 000.
     pub most: usize,
 }
 
@@ -60,7 +60,10 @@ pub struct TableReport {
     pub unequal: Vec<KeyRange>,
     /// What is wrong.
     pub differences: Vec<Difference>,
-    /// How many keys could not be judged: they were written all the time, or too many were suspect.
+    /// Keys that were written all the time. Each of these writes makes them equal anew, and a cutover compares them in its
+    /// pause, when nobody writes.
+    pub busy: Vec<MovingKey>,
+    /// How many keys could not be judged because there were too many to look at.
     pub restless: u64,
 }
 
@@ -80,10 +83,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether both sides hold the same rows.
+    /// Whether both sides hold the same rows, but for what is busy.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.tables.iter().all(|table| table.differences.is_empty() && table.restless == 0)
+    }
+
+    /// What is to be compared when nobody writes.
+    pub fn busy(&self) -> impl Iterator<Item = &MovingKey> {
+        self.tables.iter().flat_map(|table| &table.busy)
     }
 
     /// Everything that is wrong.
@@ -206,13 +214,17 @@ impl Verifier {
         suspects.truncate(self.settings.most);
         let patience = Patience { rounds: self.settings.rounds.max(2), pause: self.settings.pause };
         let judged = judge(&self.converger, direction, suspects, patience).await?;
+        let mut busy = judged.restless;
+        let beyond = beyond + busy.len().saturating_sub(LARGEST);
+        busy.truncate(LARGEST);
         let report = TableReport {
             table: table.to_owned(),
             rows,
             leaves: ranges.len() as u64,
             unequal,
             differences: judged.differences,
-            restless: (judged.restless.len() + beyond) as u64,
+            busy,
+            restless: beyond as u64,
         };
         let differences = report.differences.len() as u64;
         self.progress.tell(&Event::Compared { table: report.table.clone(), rows, differences });

@@ -137,7 +137,8 @@ impl RowSide for MemorySide {
         let backlog = async {
             let state = self.inner.state();
             let age = state.journal.values().map(|noted| noted.at.elapsed()).max().unwrap_or_default();
-            Ok(Backlog { entries: state.journal.len() as u64, age })
+            let (entries, quarantined) = (state.journal.len() as u64, state.quarantine.len() as u64);
+            Ok(Backlog { entries, quarantined, age })
         };
         self.call("backlog", backlog).await
     }

@@ -167,6 +167,11 @@ fn what_resists_keeps_the_leader_from_changing() {
 }
 
 #[test]
+fn journal_and_quarantine_are_seen_empty_at_one_moment() {
+    refuted(Weakness::LooksAtTheQuarantineLater, Size { resists: true, writes: 1, ..SMALL }, LOST);
+}
+
+#[test]
 fn the_journal_begins_between_transactions() {
     refuted(Weakness::StartsWhileOthersWrite, Size { starts: true, ..COPIED }, EQUAL);
 }

@@ -1,12 +1,14 @@
 //! Differences are found, named and repaired, while others write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::json;
-use waiterix_migration::rows::{Difference, Found};
-use waiterix_migration::testing::Fault;
+use waiterix_migration::Leader;
+use waiterix_migration::rows::{Difference, Ended, Found, Stop};
+use waiterix_migration::testing::{Fault, Faults, MemorySide, Wire};
 use waiterix_ports::ErrorKind;
 
 use crate::stage::{Stage, dish, key};
@@ -109,4 +111,45 @@ async fn nothing_is_compared_before_all_is_copied() {
     stage.process.backfill(5).start(100).await.unwrap();
     let not_copied = stage.process.verifier().verify().await.unwrap_err();
     assert_eq!(not_copied.kind(), ErrorKind::Conflict);
+}
+
+/// Somebody writes a row whenever rows of the leader are looked at, and once before that.
+#[derive(Debug)]
+struct Busy {
+    old: MemorySide,
+    number: AtomicU32,
+}
+
+#[async_trait]
+impl Faults for Busy {
+    async fn at(&self, call: &'static str) -> Fault {
+        if matches!(call, "images" | "leaves") {
+            let number = self.number.fetch_add(1, Ordering::SeqCst);
+            self.old.write(&[dish("d0000", "h000", 1_000 + number)]).await.unwrap();
+        }
+        Fault::None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_written_all_the_time_is_compared_when_nobody_writes() {
+    for is_spoilt in [false, true] {
+        let stage = Stage::copied(5).await;
+        let busy = Arc::new(Busy { old: stage.old.clone(), number: AtomicU32::new(0) });
+        let report = stage.process(busy.clone(), Arc::new(Wire::default())).verify().await;
+        assert!(busy.number.load(Ordering::SeqCst) >= 20);
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(report.busy().collect::<Vec<_>>(), [&key("dishes", "d0000")]);
+        stage.process.drain().await;
+        if is_spoilt {
+            let row = json!({ "id": "d0000", "house": "h000", "price": 0 });
+            stage.new.spoil("dishes", "d0000", Some(row)).await.unwrap();
+        }
+        let ended = stage.process.cutover().run(Leader::New, Some(&report), &Stop::default()).await.unwrap();
+        match ended {
+            Ended::Moved { .. } => assert!(!is_spoilt),
+            Ended::Aborted { reason } => assert!(is_spoilt && reason.contains("1 keys differ"), "{reason}"),
+            Ended::Refused(gates) => panic!("{}", gates.faults()),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use waiterix_migration::testing::Fault;
 use waiterix_ports::moving::{Mode, Quarantined, RowSide as _, Standing};
 use waiterix_ports::{ErrorKind, Violation};
 
-use crate::stage::{Stage, dish, key};
+use crate::stage::{Stage, dish, key, pass};
 
 fn reason(ended: &Ended) -> &str {
     match ended {
@@ -85,7 +85,7 @@ async fn a_request_in_flight_at_the_flip_is_on_the_side_that_leads_then() {
     stage.old_wire.before("shift", async move {
         let writing = old.begin().await.unwrap();
         tokio::spawn(async move {
-            tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>()).await.unwrap_err();
+            pass(Duration::from_millis(300)).await;
             writing.commit(&[dish("d0000", "h000", 42)]).await.unwrap();
         });
     });
@@ -111,9 +111,7 @@ async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
             let writing = old.begin().await.unwrap();
             tokio::spawn(async move {
                 while !ending.load(Ordering::SeqCst) {
-                    tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>())
-                        .await
-                        .unwrap_err();
+                    pass(Duration::from_secs(1)).await;
                 }
                 writing.commit(&[dish("d0000", "h000", 42)]).await.unwrap();
             });
@@ -125,9 +123,7 @@ async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
                 let asked = tokio::time::Instant::now();
                 guest.write(&[dish("d0001", "h000", 1)]).await.expect("no request fails");
                 waited += asked.elapsed();
-                tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>())
-                    .await
-                    .unwrap_err();
+                pass(Duration::from_millis(10)).await;
             }
             waited
         });
@@ -145,7 +141,7 @@ async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
         let waited = guests.await.unwrap();
         assert!(waited < Duration::from_secs(15), "{waited:?} of two minutes");
         over.store(true, Ordering::SeqCst);
-        tokio::time::timeout(Duration::from_secs(2), std::future::pending::<()>()).await.unwrap_err();
+        pass(Duration::from_secs(2)).await;
         stage.process.cutover().settle().await.unwrap();
         assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
         stage.process.drain().await;

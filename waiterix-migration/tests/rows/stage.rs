@@ -33,6 +33,11 @@ impl Clock for TokioClock {
     }
 }
 
+/// Lets so much of tokio's time pass, which is stopped and goes on when nobody has anything to do.
+pub async fn pass(time: Duration) {
+    tokio::time::timeout(time, std::future::pending::<()>()).await.unwrap_err();
+}
+
 /// Hears everything.
 #[derive(Debug, Default)]
 pub struct Heard(Mutex<Vec<Event>>);

@@ -27,7 +27,9 @@ const TAKE: &str = "\
             WHERE k.contype = 'f' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{}])
         LOOP
             INSERT INTO waiterix_migration.put_aside (tab, name, kind, definition)
-                VALUES (found.relname, found.conname, 'reference', found.definition);
+                VALUES (found.relname, found.conname, 'reference', found.definition)
+                -- It was made again, and nobody has checked the rows yet.
+                ON CONFLICT (tab, name) DO UPDATE SET is_made = false;
             EXECUTE format('ALTER TABLE public.%I DROP CONSTRAINT %I', found.relname, found.conname);
         END LOOP;
         FOR found IN

@@ -47,7 +47,11 @@ pub(super) async fn claim(side: &PostgresSide, what: &Claiming) -> Result<Postgr
             (OF_KEYS, Bound::default().and(tables, OPERATION)?.and(keys, OPERATION)?)
         }
     };
-    let idle = format!("SET LOCAL idle_in_transaction_session_timeout = {}", IDLE.as_millis());
+    // A crash that brings forgotten entries back does no harm, so nobody waits for the disk.
+    let idle = format!(
+        "SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL synchronous_commit = off",
+        IDLE.as_millis()
+    );
     let mut work = Work::begin(&side.database, Mode::Write, Limit::Usual, &idle, OPERATION).await?;
     let found = async {
         let rows = work.rows(sql, bound).await?;
@@ -117,8 +121,7 @@ impl Claim for PostgresClaim {
                 ));
             }
         }
-        let outcome = if deletions.is_empty() { Ok(()) } else { work.run(deletions.join("; ")).await };
-        work.end(outcome).await
+        work.end_with(&deletions.join("; ")).await
     }
 }
 

@@ -26,13 +26,14 @@ const SIZE: &str = "SELECT pg_relation_filenode(oid)::bigint, \
     FROM pg_catalog.pg_class WHERE oid = $1::regclass";
 const KEEP_CUT: &str = "INSERT INTO waiterix_migration.cuts (tab, rows, file, pages) VALUES ($1, $2, $3, $4) \
     ON CONFLICT DO NOTHING";
-const KEPT_CUT: &str = "SELECT file, pages FROM waiterix_migration.cuts WHERE tab = $1 AND rows = $2";
+const KEPT_CUT: &str = "SELECT file, pages FROM waiterix_migration.cuts WHERE tab = $1";
 const FILE: &str = "SELECT pg_relation_filenode($1::regclass)::bigint";
 const IS_REWRITTEN: &str =
     "UPDATE waiterix_migration.cuts SET rewritten = true WHERE tab = $1 AND NOT rewritten RETURNING 1";
 const NOTE_RANGE: &str = "INSERT INTO waiterix_migration.ranges (tab, after, up_to, rows, hash, sum) \
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1";
 const RANGES: &str = "SELECT after, up_to FROM waiterix_migration.ranges WHERE tab = $1";
+const FIRST: &str = "SELECT pg_advisory_xact_lock(hashtextextended('first range of ' || $1, 0))";
 const BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.ranges WHERE tab = $1), \
     greatest(pg_relation_size($2::regclass) / current_setting('block_size')::bigint - 1, 0)";
 
@@ -162,7 +163,8 @@ async fn cut_within(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec
         .and(there.file, operation)?
         .and(begins, operation)?;
     work.rows(KEEP_CUT, bound).await?;
-    let bound = Bound::default().and(&*table.name, operation)?.and(size, operation)?;
+    // The first one stays, whatever size was asked for then: what is copied is noted by its ranges.
+    let bound = Bound::default().and(&*table.name, operation)?;
     let row = work.row(KEPT_CUT, bound).await?;
     let (file, begins): (i64, Vec<i64>) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
     let ends = begins.iter().skip(1).copied().map(Some).chain([None]);
@@ -241,6 +243,13 @@ async fn note_all(work: &mut Work, table: &SideTable) -> Result<(), Trouble> {
     work.rows(sql, Bound::default().and(&*table.name, operation)?).await.map(drop)
 }
 
+/// Whether a range of a table is noted, and its last page.
+async fn before(work: &mut Work, table: &SideTable) -> Result<(bool, i64), Trouble> {
+    let bound = Bound::default().and(&*table.name, work.operation)?.and(table.sql(), work.operation)?;
+    let row = work.row(BEFORE, bound).await?;
+    Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?))
+}
+
 /// Writes a range, unless it is noted already.
 pub(super) async fn copy_in(
     side: &PostgresSide,
@@ -261,9 +270,12 @@ pub(super) async fn copy_in(
 
 async fn write(work: &mut Work, table: &SideTable, range: &KeyRange, parcel: &Parcel) -> Result<(), Trouble> {
     let operation = work.operation;
-    let bound = Bound::default().and(&*table.name, operation)?.and(table.sql(), operation)?;
-    let row = work.row(BEFORE, bound).await?;
-    let (begun, page): (bool, i64) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
+    let (mut begun, mut page) = before(work, table).await?;
+    if !begun {
+        // Of several first ranges of a table, one finds it empty; to the others its rows would be those of somebody else.
+        work.row(FIRST, Bound::default().and(&*table.name, operation)?).await?;
+        (begun, page) = before(work, table).await?;
+    }
     let bound = Bound::default()
         .and(&*table.name, operation)?
         .and(range.after.as_ref().map(String::as_bytes), operation)?

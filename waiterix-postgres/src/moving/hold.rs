@@ -1,6 +1,6 @@
 //! Making keys of the side that follows equal to those of the leader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +10,6 @@ use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
 use super::PostgresSide;
 use super::install::SESSIONS;
-use super::notes::arrays;
 use super::standing::signed;
 use super::tables::{SideTable, Tables, ident};
 use super::work::{Bound, Limit, Trouble, Work};
@@ -19,12 +18,23 @@ use crate::session::Mode;
 
 const OPERATION: &str = "side.make";
 
-/// Locks of keys are taken in one order by everybody. The keys are many and the locks a server can hold are few, so keys share
-/// locks.
-const LOCKS: &str = "SELECT count(pg_advisory_xact_lock($1, n)) FROM (SELECT DISTINCT hashtext(k.tab || ' ' || k.key) & 2047 AS n \
-    FROM unnest($2::text[], $3::text[]) AS k (tab, key) ORDER BY 1) AS numbers";
+/// Keys are many and the locks a server can hold are few, so keys share this many.
+const LOCKS: u64 = 2_048;
 /// The first half of these locks' numbers, so that they are nobody else's.
 const LOCKS_CLASS: i32 = 0x5754_4d4b;
+
+/// The numbers of the locks of keys, in the order in which everybody takes them. Programs of different versions must agree
+/// on them, so the hash is one that stays as it is (FNV-1a).
+fn locks(keys: &[MovingKey]) -> BTreeSet<u64> {
+    let lock = |key: &MovingKey| {
+        let bytes = key.table.bytes().chain([0]).chain(key.id.bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        (hash ^ (hash >> 32)) % LOCKS
+    };
+    keys.iter().map(lock).collect()
+}
 
 /// What a transaction that follows begins with: it says whose epoch it has read, and is admitted or refused.
 pub(super) fn following(epoch: u64, operation: &'static str) -> Result<String> {
@@ -45,14 +55,18 @@ pub(super) struct PostgresHold {
 pub(super) async fn hold(side: &PostgresSide, epoch: u64, keys: &[MovingKey]) -> Result<PostgresHold> {
     const OPERATION: &str = "side.hold";
     let tables = side.tables.get(&side.database, OPERATION).await?;
-    let opening = following(epoch, OPERATION)?;
-    let (names, ids) = arrays(keys);
-    let bound = Bound::default().and(LOCKS_CLASS, OPERATION)?.and(names, OPERATION)?.and(ids, OPERATION)?;
-    let mut work = Work::begin(&side.database, Mode::Write, Limit::Usual, &opening, OPERATION).await?;
-    match work.rows(LOCKS, bound).await {
-        Ok(_) => Ok(PostgresHold { tables, work }),
-        Err(trouble) => work.end(Err(trouble)).await,
+    let mut opening = following(epoch, OPERATION)?;
+    let numbers: Vec<String> = locks(keys).iter().map(u64::to_string).collect();
+    if !numbers.is_empty() {
+        opening.push_str(&format!(
+            "; SELECT pg_advisory_xact_lock({LOCKS_CLASS}, n) FROM unnest(ARRAY[{}]) AS n",
+            numbers.join(", ")
+        ));
     }
+    // After the locks, which must outlive whatever is undone.
+    opening.push_str("; SAVEPOINT held");
+    let work = Work::begin(&side.database, Mode::Write, Limit::Usual, &opening, OPERATION).await?;
+    Ok(PostgresHold { tables, work })
 }
 
 #[async_trait]
@@ -148,22 +162,18 @@ impl<'a> Plan<'a> {
         if self.0.is_empty() {
             return Ok(());
         }
-        if !self.0.iter().any(|part| part.table.has_rules() && !part.there.is_empty()) {
-            return self.in_order(work, false).await;
-        }
-        work.run("SAVEPOINT first").await?;
         let failure = match self.in_order(work, false).await {
             Err(Trouble::Failed(failure)) if failure.is_unique_violation() => failure,
             outcome => return outcome,
         };
         tracing::debug!(code = failure.code(), "rows stand in the way of each other");
-        work.run("ROLLBACK TO SAVEPOINT first").await?;
+        work.run("ROLLBACK TO SAVEPOINT held").await?;
         let failure = match self.in_order(work, true).await {
             Err(Trouble::Failed(failure)) if failure.is_unique_violation() => failure,
             outcome => return outcome,
         };
         tracing::debug!(code = failure.code(), "rows stand in the way of each other still");
-        work.run("ROLLBACK TO SAVEPOINT first").await?;
+        work.run("ROLLBACK TO SAVEPOINT held").await?;
         self.vacate(work).await?;
         self.write_all(work, Which::Known(true)).await?;
         self.remove_all(work).await?;
@@ -262,5 +272,23 @@ impl SideTable {
             images = self.of_images(1),
             sets = sets.join(", "),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_of_the_program_takes_the_same_locks() {
+        let key = |table: &str, id: &str| MovingKey { table: table.into(), id: id.to_owned() };
+        let numbers = |keys: &[MovingKey]| locks(keys).into_iter().collect::<Vec<_>>();
+        let (one, other) = (key("users", "a"), key("orders", "0b6f9f0e-54f3-4c6f-8a0b-6d4b3b7d3c11"));
+        assert_eq!(numbers(std::slice::from_ref(&one)), [1659]);
+        assert_eq!(numbers(std::slice::from_ref(&other)), [1957]);
+        assert_eq!(numbers(&[one.clone(), other.clone()]), numbers(&[other, one.clone(), one]));
+        assert!(numbers(&[]).is_empty());
+        let many: Vec<_> = (0..100_000).map(|n| key("users", &n.to_string())).collect();
+        assert_eq!(numbers(&many).len(), 2_048, "they are spread over all");
     }
 }

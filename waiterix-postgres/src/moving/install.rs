@@ -47,7 +47,7 @@ const TABLES: &str = "\
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.cuts (
         tab text NOT NULL, rows bigint NOT NULL, file bigint NOT NULL, pages bigint[] NOT NULL,
-        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab, rows)
+        rewritten boolean NOT NULL DEFAULT false, PRIMARY KEY (tab)
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.ranges (
         tab text NOT NULL, after bytea, up_to bytea, rows bigint NOT NULL, hash bigint NOT NULL, sum bigint NOT NULL
@@ -56,10 +56,11 @@ const TABLES: &str = "\
         (tab, md5(coalesce('=' || encode(after, 'hex'), '')), md5(coalesce('=' || encode(up_to, 'hex'), '')));
     CREATE TABLE IF NOT EXISTS waiterix_migration.put_aside (
         place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        tab text NOT NULL, name text NOT NULL UNIQUE,
+        tab text NOT NULL, name text NOT NULL,
         kind text NOT NULL CHECK (kind IN ('key', 'unique', 'index', 'reference')),
         definition text NOT NULL,
-        is_made boolean NOT NULL DEFAULT false
+        is_made boolean NOT NULL DEFAULT false,
+        UNIQUE (tab, name)
     )";
 
 /// Whether a writer is admitted; see `waiterix_migration::protocol::guard`. `answer` is what the function ends with.
@@ -135,10 +136,11 @@ END $body$";
 const TRIGGERS: &str = "SELECT c.relname::text, t.tgname::text, t.tgenabled = 'A' FROM pg_catalog.pg_trigger t \
     JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
     WHERE c.relnamespace = 'public'::regnamespace AND t.tgname IN ('waiterix_guard', 'waiterix_note', 'waiterix_note_all')";
-/// Tables of `public` that a trigger belongs on, with their keys: those that move, and the sessions.
-pub(super) const KEYED: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
-    JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indisprimary AND x.indnkeyatts = 1 \
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0] \
+/// Tables of `public` that a trigger belongs on, with their keys: those that move, and the sessions. Their indexes do not
+/// matter, which may be put aside for the copy.
+const KEYED: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
+      AND a.attname = CASE WHEN c.relname = 'sessions' THEN 'sid' ELSE 'id' END \
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' \
       AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.relname = ANY($1) ORDER BY c.relname";
 /// The table of sessions, whose keys are noted although its rows do not move.

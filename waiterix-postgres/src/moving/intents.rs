@@ -152,5 +152,5 @@ pub(super) fn backlog(rows: &[PgRow], operation: &'static str) -> Result<Backlog
         // A clock that was set back makes an entry younger than nothing.
         Ok(u64::try_from(number).unwrap_or(0))
     };
-    Ok(Backlog { entries: number(0)?, age: Duration::from_millis(number(1)?) })
+    Ok(Backlog { entries: number(0)?, quarantined: 0, age: Duration::from_millis(number(1)?) })
 }

@@ -10,7 +10,7 @@ use waiterix_ports::{Error, ErrorKind, KeyRange, Result};
 use super::PostgresSide;
 use super::copy::{Size, within};
 use super::tables::SideTable;
-use super::work::{BULK, Bound, Trouble, Work};
+use super::work::{BULK, Trouble, Work};
 use crate::session::Mode;
 
 /// How many keys are looked at per range, so that ranges are about as large as they should be, and at most altogether.
@@ -43,8 +43,8 @@ pub(super) async fn leaf(work: &mut Work, table: &SideTable, condition: &str) ->
         table.hash(Hashing::Record),
         table.sql(),
     );
-    let row = work.row(sql, Bound::default()).await?;
-    decoded(&row, 0, work.operation)
+    let rows = work.once(sql).await?;
+    rows.first().map_or_else(|| Ok(Leaf::default()), |row| decoded(row, 0, work.operation))
 }
 
 /// Cuts a table into ranges of keys.
@@ -71,7 +71,7 @@ async fn cut(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec<KeyRan
         table.key_sql(),
         table.sql()
     );
-    let rows = work.rows(sql, Bound::default()).await?;
+    let rows = work.once(sql).await?;
     let keys: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get_unchecked(0)).collect();
     Ok(contiguous(keys?, usize::try_from(parts).unwrap_or(usize::MAX)))
 }
@@ -137,16 +137,23 @@ impl Grid {
         KeyRange { after: after.cloned(), up_to: self.bounds.get(to - 1).cloned() }
     }
 
-    /// The bounds within a run, each as the least text that is above it: the server counts from one on, and bounds belong
-    /// to what ends there.
-    fn thresholds(&self, (from, to): (usize, usize)) -> Vec<String> {
-        self.bounds
-            .get(from..to - 1)
-            .unwrap_or_default()
-            .iter()
-            .map(|bound| format!("{bound}\u{1}"))
-            .collect()
+    /// The bounds within a run.
+    fn within(&self, (from, to): (usize, usize)) -> &[String] {
+        self.bounds.get(from..to - 1).unwrap_or_default()
     }
+}
+
+/// The number of the piece a key is in, counted from `first`, as SQL: a tree of comparisons. The server's own function for
+/// this walks through all bounds that are texts, for every row.
+fn tree(key: &str, bounds: &[String], first: usize) -> String {
+    let middle = bounds.len() / 2;
+    let Some(bound) = bounds.get(middle) else { return first.to_string() };
+    format!(
+        "CASE WHEN {key} COLLATE \"C\" <= {} THEN {} ELSE {} END",
+        literal(bound),
+        tree(key, &bounds[..middle], first),
+        tree(key, &bounds[middle + 1..], first + middle + 1),
+    )
 }
 
 /// Counts and hashes ranges.
@@ -191,16 +198,15 @@ async fn count(
 ) -> Result<(), Trouble> {
     let operation = work.operation;
     let sql = format!(
-        "SELECT b, {SUMS} FROM (SELECT width_bucket({key}::text COLLATE \"C\", $1::text[]) AS b, {hash} AS h \
-         FROM {of} t WHERE {condition} OFFSET 0) s GROUP BY b",
-        key = table.key_sql(),
+        "SELECT b, {SUMS} FROM (SELECT {piece} AS b, {hash} AS h FROM {of} t WHERE {condition} OFFSET 0) s GROUP BY b",
+        piece = tree(&table.key_sql(), grid.within(run), run.0),
         hash = table.hash(hashing),
         of = table.sql(),
         condition = within(table, &grid.extent(run)),
     );
-    for row in work.rows(sql, Bound::default().and(grid.thresholds(run), operation)?).await? {
-        let bucket: i32 = row.try_get_unchecked(0)?;
-        let piece = usize::try_from(bucket).ok().and_then(|bucket| pieces.get_mut(run.0 + bucket));
+    for row in work.once(sql).await? {
+        let piece: i32 = row.try_get_unchecked(0)?;
+        let piece = usize::try_from(piece).ok().and_then(|piece| pieces.get_mut(piece));
         if let Some(piece) = piece {
             *piece = decoded(&row, 1, operation)?;
         }
@@ -231,7 +237,7 @@ pub(super) async fn hashes(
             let hash: i64 = row.try_get_unchecked(1)?;
             Ok(RowHash { id: row.try_get_unchecked(0)?, hash: hash as u64 })
         };
-        work.rows(sql, Bound::default()).await?.iter().map(found).collect::<Result<_, _>>()
+        work.once(sql).await?.iter().map(found).collect::<Result<_, _>>()
     }
     .await;
     work.end(outcome).await
@@ -261,7 +267,7 @@ mod tests {
         let grid = Grid::of(&cut);
         assert_eq!(grid.runs(), [(0, 5)]);
         assert_eq!(grid.extent((0, 5)), KeyRange::default());
-        assert_eq!(grid.thresholds((0, 5)).len(), 4);
+        assert_eq!(grid.within((0, 5)).len(), 4);
         // Two that lie apart, the second of them twice, and one that is empty.
         let apart = [
             range(None, Some("b")),
@@ -275,14 +281,29 @@ mod tests {
         assert_eq!(grid.runs(), [(0, 1), (4, 5)]);
         assert_eq!(grid.extent((0, 1)), range(None, Some("b")));
         assert_eq!(grid.extent((4, 5)), range(Some("x"), None));
-        assert!(grid.thresholds((0, 1)).is_empty());
+        assert!(grid.within((0, 1)).is_empty());
         // One within another one.
         let grid = Grid::of(&[range(Some("a"), Some("z")), range(Some("c"), Some("d"))]);
-        assert_eq!(grid.pieces, [(1, 4), (2, 3)]);
+        assert_eq!((&grid.pieces, grid.runs()), (&vec![(1, 4), (2, 3)], vec![(1, 4)]));
+        assert_eq!(grid.within((1, 4)), ["c", "d"]);
+    }
+
+    #[test]
+    fn the_piece_of_a_key_is_found_by_few_comparisons() {
+        let bounds = |count: usize| (0..count).map(|n| format!("{n:04}")).collect::<Vec<_>>();
+        assert_eq!(tree("t.id", &[], 7), "7");
         assert_eq!(
-            (grid.runs(), grid.thresholds((1, 4))),
-            (vec![(1, 4)], vec!["c\u{1}".to_owned(), "d\u{1}".to_owned()])
+            tree("k", &bounds(2), 1),
+            "CASE WHEN k COLLATE \"C\" <= E'0001' THEN CASE WHEN k COLLATE \"C\" <= E'0000' THEN 1 ELSE 2 END ELSE 3 END"
         );
+        let whole = tree("k", &bounds(1_000), 0);
+        assert!((0..=1_000).all(|piece| whole.contains(&format!(" {piece} "))));
+        let mut depth = 0_i32;
+        let deepest = whole.split(' ').map(|word| {
+            depth += i32::from(word == "CASE") - i32::from(word == "END");
+            depth
+        });
+        assert_eq!(deepest.max(), Some(10));
     }
 
     #[test]

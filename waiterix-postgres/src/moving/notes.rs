@@ -11,7 +11,9 @@ use super::work::{Bound, Limit, Trouble, Work};
 use crate::connect::Database;
 use crate::session::Mode;
 
-const BACKLOG: &str = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 \
+/// One statement, so one snapshot.
+const BACKLOG: &str = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8, \
+    (SELECT count(*) FROM waiterix_migration.quarantine) \
     FROM waiterix_migration.journal WHERE tab <> 'sessions'";
 const MARK: &str = "INSERT INTO waiterix_migration.journal (tab, key) \
     SELECT k.tab, k.key FROM unnest($1::text[], $2::text[]) AS k (tab, key)";
@@ -59,7 +61,8 @@ pub(super) async fn backlog(database: &Database) -> Result<Backlog> {
     let outcome = async {
         let row = work.row(BACKLOG, Bound::default()).await?;
         let entries = counted(row.try_get_unchecked(0)?);
-        Ok::<_, Trouble>(Backlog { entries, age: lasted(row.try_get_unchecked(1)?) })
+        let (age, quarantined) = (lasted(row.try_get_unchecked(1)?), counted(row.try_get_unchecked(2)?));
+        Ok::<_, Trouble>(Backlog { entries, quarantined, age })
     }
     .await;
     work.end(outcome).await

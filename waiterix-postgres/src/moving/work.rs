@@ -111,6 +111,11 @@ impl Work {
         Ok(self.session.all(made(sql.into()), bound.done()).await?)
     }
 
+    /// Runs a statement that has its values in itself and is not worth remembering.
+    pub(super) async fn once(&mut self, sql: String) -> Result<Vec<PgRow>, Trouble> {
+        Ok(self.session.once(made(sql)).await?)
+    }
+
     /// Runs a statement that answers one row.
     pub(super) async fn row(&mut self, sql: impl Into<String>, bound: Bound) -> Result<PgRow, Trouble> {
         Ok(self.session.one(made(sql.into()), bound.done()).await?)
@@ -119,6 +124,21 @@ impl Work {
     /// Runs statements without arguments.
     pub(super) async fn run(&mut self, sql: impl Into<String>) -> Result<(), Trouble> {
         Ok(self.session.run(made(sql.into())).await?)
+    }
+
+    /// Ends it with statements, in one round trip.
+    pub(super) async fn end_with(mut self, statements: &str) -> Result<()> {
+        match self.session.run(made(format!("{statements}; COMMIT"))).await {
+            Ok(()) => {
+                self.session.release();
+                Ok(())
+            }
+            Err(failure) => {
+                let error = of(&failure, self.operation, Effect::Unknown);
+                self.session.abandon(&failure).await;
+                Err(error)
+            }
+        }
     }
 
     /// Ends it: makes it lasting if it went well, else undoes it.
@@ -159,9 +179,9 @@ pub(super) fn of(failure: &Failure, operation: &'static str, effect: Effect) -> 
         // The schema of moves, its functions or its tables are not there.
         Some("3F000" | "42883" | "42P01") => not_installed(operation),
         // So PostgreSQL says that no primary key is there to decide by.
-        Some("42P10") => {
-            Error::new(ErrorKind::Unsupported, operation).with("fault", "the keys are put aside for the copy")
-        }
+        Some("42P10") => Error::new(ErrorKind::Unavailable, operation)
+            .retry(waiterix_ports::Retry::Safe)
+            .with("fault", "keys and indexes are put aside for the copy"),
         // Before it ends a transaction has no effect, so whoever waited for others may wait again.
         Some("55P03") => Error::new(ErrorKind::Timeout, operation)
             .retry(waiterix_ports::Retry::Safe)

@@ -74,6 +74,33 @@ fn a_copy_goes_on_where_it_was_broken_off() {
     });
 }
 
+#[test]
+fn several_first_ranges_at_once_are_all_taken() {
+    waiterix_contract::run(|| async {
+        let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
+        else {
+            return;
+        };
+        leader.run(USERS).await;
+        leader.run("ANALYZE users").await;
+        follower.side.before_copy().await.unwrap();
+        let cut = leader.side.cut("users", 1_000).await.unwrap();
+        assert_eq!(cut.len(), 4);
+        assert_eq!(leader.side.cut("users", 10).await.unwrap(), cut, "whatever size is asked for later");
+        // Each of them twice, because an answer may be lost.
+        waiterix_contract::race::at_once(8, |number| {
+            let (from, to, range) = (leader.side.clone(), follower.side.clone(), cut[number % 4].clone());
+            async move {
+                let parcel = from.copy_out("users", &range).await.unwrap();
+                to.copy_in(1, "users", &range, parcel).await.unwrap();
+            }
+        })
+        .await;
+        follower.side.after_copy().await.unwrap();
+        assert_equal(&leader, &follower).await;
+    });
+}
+
 /// Rows are written while they are copied, so that some are read twice and some not at all.
 #[test]
 fn what_is_written_while_it_is_copied_ends_as_it_was_written_last() {
@@ -114,7 +141,7 @@ fn what_is_written_while_it_is_copied_ends_as_it_was_written_last() {
             .await;
         assert_eq!(
             too_early.unwrap_err().kind(),
-            ErrorKind::Unsupported,
+            ErrorKind::Unavailable,
             "without its key nothing is made equal"
         );
         follower.side.after_copy().await.unwrap();

@@ -150,9 +150,11 @@ fn what_is_in_quarantine_stays_there_until_it_is_released() {
         side.side.quarantine(&[found("b", "second")]).await.unwrap();
         assert_eq!(side.side.quarantined(10).await.unwrap(), [found("a", "other"), found("b", "second")]);
         assert_eq!(side.side.quarantined(1).await.unwrap(), [found("a", "other")]);
+        assert_eq!(side.side.backlog().await.unwrap().quarantined, 2);
         assert!(side.noted().await.is_empty());
         assert_eq!(side.side.release().await.unwrap(), 2);
         assert!(side.side.quarantined(10).await.unwrap().is_empty());
+        assert_eq!(side.side.backlog().await.unwrap().quarantined, 0);
         assert_eq!(side.noted().await, ["users a", "users b"]);
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waiterix_backends::{Backend, given};
 use waiterix_ports::moving::RowSide;
 
-use crate::sides::{MIRROR, OPEN, SOON, Side, TABLES, pair, reached};
+use crate::sides::{MIRROR, OPEN, SOON, Side, TABLES, assert_equal, copy, pair, reached};
 
 async fn faults(side: &Side) -> Vec<String> {
     side.side.survey().await.unwrap().faults
@@ -167,6 +167,59 @@ fn who_may_not_is_told_what_to_grant() {
         let refused = crate::sides::refusal(&mut psql, "DELETE FROM waiterix_migration.journal").await;
         assert_eq!(refused.as_deref(), Some("42501"));
         side.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    });
+}
+
+/// As providers give it: no superuser, and nothing that only those may do.
+#[test]
+fn an_ordinary_owner_of_the_tables_can_do_everything() {
+    waiterix_contract::run(|| async {
+        let (Some(leader), Some(follower)) = (Side::bare().await, Side::bare().await) else { return };
+        let role = format!("owner_of_{}", leader.scratch.name());
+        leader.run(crate::common::ROWS).await;
+        leader.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'owner'")).await;
+        let mut owned = Vec::new();
+        for side in [&leader, &follower] {
+            side.run(&format!(
+                "GRANT CREATE ON DATABASE {} TO {role}; DO $$ DECLARE t record; BEGIN \
+                 FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+                 EXECUTE format('ALTER TABLE %I OWNER TO {role}', t.tablename); END LOOP; END $$",
+                side.scratch.name()
+            ))
+            .await;
+            let mut url = side.scratch.url();
+            url.set_username(&role).unwrap();
+            url.set_password(Some("owner")).unwrap();
+            let owner = reached(&url, |_| {});
+            let told = owner.survey().await.unwrap().faults;
+            assert!(told.len() == 1 && told[0].contains("GRANT CREATE ON SCHEMA public"), "{told:?}");
+            side.run(&format!("GRANT CREATE ON SCHEMA public TO {role}")).await;
+            assert_eq!(owner.survey().await.unwrap().faults, Vec::<String>::new());
+            owned.push(owner);
+        }
+        let (from, to) = (owned.remove(0), owned.remove(0));
+        to.install(MIRROR).await.unwrap();
+        from.install(OPEN).await.unwrap();
+        let (from, to) = (Side { side: from, ..leader }, Side { side: to, ..follower });
+        to.side.before_copy().await.unwrap();
+        // A second start, in the middle of the copy.
+        to.side.install(MIRROR).await.unwrap();
+        for table in TABLES {
+            copy(&from, &to, table, 1_000).await;
+        }
+        to.side.after_copy().await.unwrap();
+        from.run("UPDATE users SET email = NULL; DELETE FROM restaurants").await;
+        to.follow(&from.side, 1).await.unwrap();
+        assert_equal(&from, &to).await;
+        for side in [&from, &to] {
+            assert_eq!(faults(side).await, Vec::<String>::new());
+            side.side.uninstall().await.unwrap();
+        }
+        for side in [&from, &to] {
+            // Takes away what was granted on every database as well.
+            side.run(&format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}")).await;
+        }
+        from.run(&format!("DROP ROLE {role}")).await;
     });
 }
 

@@ -12,6 +12,9 @@ const CLOCK: Duration = Duration::from_secs(10);
 /// How many rows are read to see how fast it goes.
 const SAMPLE: u64 = 20_000;
 
+/// A table of this size is not empty, whatever a server that never looked into it estimates.
+const UNCOUNTED: u64 = 64 * 1024;
+
 /// Every key there can be.
 pub(super) const ALL: KeyRange = KeyRange { after: None, up_to: None };
 
@@ -48,7 +51,7 @@ pub(super) async fn look(sides: &Sides) -> std::result::Result<Found, String> {
     let named =
         |side: Leader| move |error: waiterix_ports::Error| format!("the {} database: {error}", side.as_str());
     let (old, new) = tokio::join!(sides.of(Leader::Old).survey(), sides.of(Leader::New).survey());
-    let (old, new) = (old.map_err(named(Leader::Old))?, new.map_err(named(Leader::New))?);
+    let (mut old, new) = (old.map_err(named(Leader::Old))?, new.map_err(named(Leader::New))?);
     let mut refusals = refusals(&old, &new);
     let is_begun = old.standing.is_some() || new.standing.is_some();
     // Two that are one, or of two kinds, are not worth counting.
@@ -57,6 +60,12 @@ pub(super) async fn look(sides: &Sides) -> std::result::Result<Found, String> {
         if there > 0 {
             let here = counted(sides, Leader::Old, &old.tables).await.map_err(named(Leader::Old))?;
             refusals.push(not_empty(here, there));
+        }
+    }
+    if refusals.is_empty() {
+        for table in old.tables.iter_mut().filter(|table| table.rows == 0 && table.bytes > UNCOUNTED) {
+            let counting = counted(sides, Leader::Old, std::slice::from_ref(table)).await;
+            table.rows = counting.map_err(named(Leader::Old))?;
         }
     }
     let estimate =

@@ -67,7 +67,7 @@ pub(super) async fn change(rows: &Move, to: Leader, options: &Change, compares: 
         return Err("the move is paused: `waiterix migrate resume` first".to_owned());
     }
     let report = if compares {
-        let report = compared(rows, "verify", false, !options.look.json).await?;
+        let report = compared(rows, false, !options.look.json).await?;
         judged(&report)?;
         Some(report)
     } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waiterix_adapters_aws::rds::{self, RdsSettings};
-use waiterix_adapters_aws::sdk::{self, AwsSettings};
+use waiterix_adapters_aws::sdk::{self, AwsSettings, SdkConfig};
 use waiterix_adapters_legacy::neon::{self, NeonSettings};
 use waiterix_compose::dual;
 use waiterix_compose::environment::complaint;
@@ -28,6 +28,21 @@ pub(super) struct Move {
     pub(super) who: String,
     pub(super) old: Database,
     pub(super) new: Database,
+    /// How the new database is reached.
+    pub(super) source: Source,
+}
+
+/// How databases on the new server are reached.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    settings: RdsSettings,
+    config: Option<SdkConfig>,
+}
+
+impl Source {
+    fn database(&self, clock: &Arc<dyn Clock>) -> Result<Database, String> {
+        rds::database(&self.settings, self.config.as_ref(), clock).map_err(|error| error.to_string())
+    }
 }
 
 impl Move {
@@ -37,6 +52,7 @@ impl Move {
         vars.required("LEGACY_DATABASE_URL", "it names the database that is moved away from");
         let mut new = RdsSettings::read(&mut vars, Hosting::Server);
         let mut old = NeonSettings::read(&mut vars, Hosting::Server).direct();
+        let who = vars.text("USER");
         let aws = new.iam_region.as_ref().map(|_| AwsSettings::read(&mut vars));
         dual::compare(&mut vars, &old.postgres, &new.postgres);
         complaint(&vars)?;
@@ -50,16 +66,25 @@ impl Move {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let said = |error: waiterix_ports::Error| error.to_string();
         let old = neon::database(&old, &clock).map_err(said)?;
-        let new = rds::database(&new, config.as_ref(), &clock).map_err(said)?;
+        let source = Source { settings: new, config };
+        let new = source.database(&clock)?;
         let side = |database: &Database| Arc::new(PostgresSide::new(database.clone(), clock.clone()));
         Ok(Self {
             sides: Sides::new(side(&old), side(&new)),
             ledger: Arc::new(PostgresPlan::new(new.clone())),
-            who: map.get("USER").cloned().unwrap_or_else(|| "unknown".to_owned()),
+            who: who.unwrap_or_else(|| "unknown".to_owned()),
             clock,
             old,
             new,
+            source,
         })
+    }
+
+    /// Another database on the new server.
+    pub(super) fn beside(&self, name: &str) -> Result<Database, String> {
+        let mut source = self.source.clone();
+        name.clone_into(&mut source.settings.postgres.database);
+        source.database(&self.clock)
     }
 
     /// What makes keys equal, in this process.

@@ -42,7 +42,7 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     }
     confirm(options.yes, "After this there is no way back to the old database. Finish?")?;
     if is_cut_over {
-        let report = compared(rows, "verify", false, true).await?;
+        let report = compared(rows, false, true).await?;
         judged(&report)?;
         rows.note("finish", evidence::summary(&report)).await?;
         let whole = json!({ "comparison": evidence::of_report(&report), "ledger": ledger(rows).await? });
@@ -73,7 +73,8 @@ async fn refuse_while_served(rows: &Move) -> Result<(), String> {
         Vec::new()
     };
     // A process that serves is in both lists.
-    let serving = instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
+    let serving =
+        instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
     let watching = watchers.iter().filter(|watcher| watcher.silent < SILENCE).map(|watcher| &watcher.id);
     let serving = serving.chain(watching).collect::<BTreeSet<_>>().len();
     if serving == 0 {

@@ -9,6 +9,7 @@ mod finish;
 mod options;
 mod others;
 mod plan;
+mod rehearse;
 mod show;
 mod start;
 mod status;
@@ -48,7 +49,7 @@ pub(crate) fn run(what: Migrate) -> Result<(), String> {
         let map = environment::read();
         let mut vars = Vars::new(&map);
         logging::start(&mut vars);
-        let work = Work::prepare(&map, &what.scope().ports).await?;
+        let work = Work::prepare(&map, what.ports()).await?;
         let outcome = work.perform(what).await;
         if let Some(others) = &work.others {
             others.apart.close().await;
@@ -145,8 +146,8 @@ impl Work {
                 if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,
-            Migrate::Pause(_) => pause(rows, "pause").await,
-            Migrate::Resume(_) => pause(rows, "resume").await,
+            Migrate::Pause => pause(rows, "pause").await,
+            Migrate::Resume => pause(rows, "resume").await,
             Migrate::Verify(options) => {
                 if self.has_rows() {
                     verify::verify(rows, &options).await?;
@@ -165,7 +166,11 @@ impl Work {
                 cutover::confirm_change(&options, Leader::New)?;
                 let act = |others, port| Others::change(others, port, Leader::New, &options);
                 self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await?;
-                if self.has_rows() { cutover::change(rows, Leader::New, &options, true).await } else { Ok(()) }
+                if self.has_rows() {
+                    cutover::change(rows, Leader::New, &options, true).await
+                } else {
+                    Ok(())
+                }
             }
             Migrate::Rollback(options) => {
                 cutover::confirm_change(&options.change, Leader::Old)?;
@@ -176,6 +181,7 @@ impl Work {
                 self.each("rollback", Some(&options.change.look), ORDER.into_iter().rev(), act).await
             }
             Migrate::Finish(options) => finish::finish(rows, &options).await,
+            Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }
 }
@@ -191,7 +197,9 @@ async fn pause(rows: &Move, what: &str) -> Result<(), String> {
     }
     rows.note(what, json!({})).await?;
     banner::say(match what {
-        "pause" => "paused: within two seconds nobody copies or follows; writes are in the journal until `resume`",
+        "pause" => {
+            "paused: within two seconds nobody copies or follows; writes are in the journal until `resume`"
+        }
         _ => "resumed: within two seconds everybody goes on",
     });
     Ok(())

@@ -16,9 +16,9 @@ pub(crate) enum Migrate {
     /// Say how far the move is.
     Status(Status),
     /// Have all processes stop copying and following. Nobody who orders notices.
-    Pause(Scope),
+    Pause,
     /// Go on after a pause.
-    Resume(Scope),
+    Resume,
     /// Compare both sides. Fails if they differ.
     Verify(Verify),
     /// Compare both sides, make equal what differs on the side that follows, and compare again.
@@ -29,6 +29,9 @@ pub(crate) enum Migrate {
     Rollback(Rollback),
     /// End the move for good: take away what it added. There is no way back afterwards.
     Finish(Finish),
+    /// Do all of it with a copy of today's rows, in two databases that are made on the new server for this and removed. The old
+    /// database is only read, the new one not touched.
+    Rehearse(Rehearse),
 }
 
 /// Something that is moved by itself.
@@ -60,17 +63,16 @@ impl Port {
 }
 
 impl Migrate {
-    /// Of what.
-    pub(crate) const fn scope(&self) -> &Scope {
+    /// Of what, as it was said; the rows where it is about the move as a whole, which is kept where they are moved to.
+    pub(crate) fn ports(&self) -> &[Port] {
         match self {
-            Self::Plan(options) => &options.scope,
-            Self::Start(options) => &options.scope,
-            Self::Status(options) => &options.look.scope,
-            Self::Pause(scope) | Self::Resume(scope) => scope,
-            Self::Verify(options) | Self::Repair(options) => &options.look.scope,
-            Self::Cutover(options) => &options.look.scope,
-            Self::Rollback(options) => &options.change.look.scope,
-            Self::Finish(options) => &options.scope,
+            Self::Plan(look) => &look.scope.ports,
+            Self::Start(options) => &options.scope.ports,
+            Self::Status(options) => &options.look.scope.ports,
+            Self::Verify(options) | Self::Repair(options) => &options.look.scope.ports,
+            Self::Cutover(options) => &options.look.scope.ports,
+            Self::Rollback(options) => &options.change.look.scope.ports,
+            Self::Pause | Self::Resume | Self::Finish(_) | Self::Rehearse(_) => &[Port::Rows],
         }
     }
 }
@@ -150,8 +152,6 @@ pub(crate) struct Rollback {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Finish {
-    #[command(flatten)]
-    pub(crate) scope: Scope,
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -162,4 +162,11 @@ pub(crate) struct Finish {
     /// where nobody reads.
     #[arg(long)]
     pub(crate) release_old: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rehearse {
+    /// The folder for the evidence.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: PathBuf,
 }

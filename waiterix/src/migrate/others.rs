@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use waiterix_compose::dual::Apart;
-use waiterix_migration::plan::{Budget, Drain, Ended, Nothing, Switching, set_share};
 use waiterix_migration::Depth;
+use waiterix_migration::plan::{Budget, Drain, Ended, Nothing, Switching, set_share};
 use waiterix_ports::moving::{KeyPage, Leader, LedgerEntry, MovingPort, PlanStore as _, SessionKeys, Stage};
 use waiterix_ports::{BlobStore, SessionId};
 
@@ -63,7 +63,11 @@ impl Others {
         };
         Ok(Said {
             json: json!({ "port": port.as_str(), "old": old, "new": new, "bytes": bytes, "refusals": refusals }),
-            line: format!("{:<9} {old} at the old provider, {new} at the new one {}", port.as_str(), refusals.concat()),
+            line: format!(
+                "{:<9} {old} at the old provider, {new} at the new one {}",
+                port.as_str(),
+                refusals.concat()
+            ),
             is_well: refusals.is_empty(),
         })
     }
@@ -79,7 +83,11 @@ impl Others {
                     "port": port.as_str(), "seen": swept.seen, "equal": swept.equal, "failed": swept.failed,
                     "unreadable": swept.unreadable,
                 });
-                (json, format!("{} sessions, of which {} are equal now", swept.seen, swept.equal), swept.failed)
+                (
+                    json,
+                    format!("{} sessions, of which {} are equal now", swept.seen, swept.equal),
+                    swept.failed,
+                )
             }
             MovingPort::Objects => {
                 let Some((_, sweep)) = &mirrors.objects else { return Ok(nothing(port)) };
@@ -88,7 +96,8 @@ impl Others {
                     "port": port.as_str(), "seen": swept.seen, "equal": swept.equal, "copied": swept.copied,
                     "bytes": swept.bytes, "removed": swept.removed, "extra": swept.extra, "failed": swept.failed,
                 });
-                let line = format!("{} objects, {} copied, {} were equal", swept.seen, swept.copied, swept.equal);
+                let line =
+                    format!("{} objects, {} copied, {} were equal", swept.seen, swept.copied, swept.equal);
                 (json, line, swept.failed)
             }
             MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(nothing(port)),
@@ -107,7 +116,8 @@ impl Others {
                 if repairs {
                     found.differences = sweep.repair(&found).await.map_err(said)?;
                 }
-                let named = found.differences.iter().map(|one| (one.name(), format!("{:?}", one.fault))).collect();
+                let named =
+                    found.differences.iter().map(|one| (one.name(), format!("{:?}", one.fault))).collect();
                 (found.compared, "what they say, and when they end, to the second", named)
             }
             MovingPort::Objects => {
@@ -117,8 +127,11 @@ impl Others {
                 if repairs {
                     found.differences = sweep.repair(&found, false).await.map_err(said)?;
                 }
-                let named =
-                    found.differences.iter().map(|one| (one.key.clone(), format!("{:?}", one.fault))).collect();
+                let named = found
+                    .differences
+                    .iter()
+                    .map(|one| (one.key.clone(), format!("{:?}", one.fault)))
+                    .collect();
                 (found.compared, "bytes by SHA-256, and everything known about them", named)
             }
             MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(nothing(port)),
@@ -130,18 +143,27 @@ impl Others {
             "port": port.as_str(), "clean": is_clean, "compared": compared, "how": how,
             "differences": differences.len(), "named": named,
         });
-        let summary = json!({ "clean": is_clean, "compared": compared, "how": how, "differences": differences.len() });
-        self.note(port, if repairs { "repair" } else { "verify" }, summary).await?;
+        let summary =
+            json!({ "clean": is_clean, "compared": compared, "how": how, "differences": differences.len() });
+        self.note(port, if repairs { "repair" } else { "comparison" }, summary).await?;
         let line = format!("{:<9} {compared} compared, {} differ", port.as_str(), differences.len());
         Ok(Said { json, line, is_well: is_clean })
     }
 
     /// Gives the lead to a side.
-    pub(super) async fn change(&self, port: MovingPort, to: Leader, options: &Change) -> Result<Said, String> {
+    pub(super) async fn change(
+        &self,
+        port: MovingPort,
+        to: Leader,
+        options: &Change,
+    ) -> Result<Said, String> {
         let mirrors = &self.apart.mirrors;
         let compared = self.verify(port, false, false).await?;
         if !compared.is_well {
-            return Err(format!("{}: the two sides are not equal; `waiterix migrate repair` makes them so", port.as_str()));
+            return Err(format!(
+                "{}: the two sides are not equal; `waiterix migrate repair` makes them so",
+                port.as_str()
+            ));
         }
         let sides: Arc<dyn Drain> = match (port, &mirrors.sessions, &mirrors.objects) {
             (MovingPort::Sessions, Some((mirror, _)), _) => mirror.clone(),
@@ -155,7 +177,9 @@ impl Others {
         let ended = switching.run(to, &compared.json).await.map_err(said)?;
         // Who gets what is told by the share; for the others it says nothing.
         let share = if to == Leader::New { 100 } else { 0 };
-        if matches!(ended, Ended::Changed { .. } | Ended::Already) && plan.plan().await.map_err(said)?.of(port).share != share {
+        if matches!(ended, Ended::Changed { .. } | Ended::Already)
+            && plan.plan().await.map_err(said)?.of(port).share != share
+        {
             set_share(&*plan, port, share, &self.who).await.map_err(said)?;
         }
         let (json, line, is_well) = match ended {
@@ -164,7 +188,11 @@ impl Others {
                 let line = format!("the {} provider leads; writes were held for {ms:.1} ms", to.as_str());
                 (json!({ "moved": true, "pausedMs": ms, "allFollow": all_follow }), line, true)
             }
-            Ended::Already => (json!({ "moved": false, "leads": true }), format!("the {} provider leads already", to.as_str()), true),
+            Ended::Already => (
+                json!({ "moved": false, "leads": true }),
+                format!("the {} provider leads already", to.as_str()),
+                true,
+            ),
             Ended::TurnedBack { why, waited_for } => {
                 let line = format!("given up, and nothing has changed: {why} {}", waited_for.join(", "));
                 (json!({ "moved": false, "reason": why, "waitedFor": waited_for }), line, false)
@@ -188,7 +216,7 @@ impl Others {
         let backlog = mirrors.backlog(port).await.map_err(said)?;
         let (entries, oldest) = backlog.map(|backlog| (backlog.entries, backlog.age.as_millis())).unzip();
         let instances = mirrors.plan.instances().await.map_err(said)?;
-        let last = mirrors.plan.last(port, &["verify", "repair"]).await.map_err(said)?;
+        let last = mirrors.plan.last(port, &["comparison", "repair"]).await.map_err(said)?;
         let last = last.map(|last| json!({ "at": last.at.to_string(), "evidence": last.entry.evidence }));
         let json = json!({
             "port": port.as_str(), "leader": standing.leader.as_str(), "stage": standing.stage.as_str(),
@@ -198,8 +226,16 @@ impl Others {
         });
         let change = if standing.stage == Stage::Steady { "" } else { ", and that is changing" };
         let journal = entries.map(|entries| format!(", {entries} keys in the journal")).unwrap_or_default();
-        let share = if port == MovingPort::Mail { format!(", {} % of recipients", standing.share) } else { String::new() };
-        let line = format!("{:<9} the {} provider leads{change}{share}{journal}", port.as_str(), standing.leader.as_str());
+        let share = if port == MovingPort::Mail {
+            format!(", {} % of recipients", standing.share)
+        } else {
+            String::new()
+        };
+        let line = format!(
+            "{:<9} the {} provider leads{change}{share}{journal}",
+            port.as_str(),
+            standing.leader.as_str()
+        );
         Ok(Said { json, line, is_well: true })
     }
 }

@@ -109,6 +109,9 @@ impl Progress for Shown {
             Event::Throttled(load) => {
                 self.line(&format!("now {} at once, a pause of {}", load.at_once, spoken(load.pause)));
             }
+            Event::Behind(backlog) => {
+                self.line(&format!("written during the copy: {} keys to go", backlog.entries));
+            }
             Event::TriedAgain { what, why } => self.line(&format!("{what}: tried again after: {why}")),
             Event::Compared { table, rows, differences: 0 } => {
                 self.line(&format!("equal   {table}, {rows} rows"))

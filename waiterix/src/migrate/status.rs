@@ -7,10 +7,10 @@ use waiterix_migration::rows::{SILENCE, Seen};
 use waiterix_ports::moving::{Leader, MovingPort, Standing};
 
 use super::databases::Move;
-use super::{ORDER, Work};
 use super::evidence;
 use super::options::Status;
 use super::show::spoken;
+use super::{ORDER, Work};
 use crate::banner;
 use crate::serve::stop_signal;
 
@@ -112,7 +112,9 @@ async fn look(rows: &Move) -> Result<Value, String> {
             .collect();
         found["instances"] = json!(instances);
     }
-    for (name, whats) in [("lastComparison", ["verify", "repair"]), ("lastChange", ["cutover", "rollback"])] {
+    for (name, whats) in
+        [("lastComparison", ["comparison", "repair"]), ("lastChange", ["cutover", "rollback"])]
+    {
         if let Some(last) = rows.ledger.last(MovingPort::Rows, &whats).await.map_err(said)? {
             found[name] = json!({
                 "at": last.at.to_string(), "who": last.entry.who, "what": last.entry.what, "evidence": last.entry.evidence,

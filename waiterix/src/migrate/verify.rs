@@ -17,7 +17,7 @@ use crate::banner;
 const RELEASED: Duration = Duration::from_secs(60);
 
 pub(super) async fn verify(rows: &Move, options: &Verify) -> Result<(), String> {
-    let report = compared(rows, "verify", options.exact, !options.look.json).await?;
+    let report = compared(rows, options.exact, !options.look.json).await?;
     told("verify", &evidence::of_report(&report), &options.look)?;
     judged(&report)
 }
@@ -66,12 +66,12 @@ pub(super) async fn repair(rows: &Move, options: &Verify) -> Result<(), String> 
 }
 
 /// Compares both sides and writes down that it was done.
-pub(super) async fn compared(rows: &Move, what: &str, exact: bool, says: bool) -> Result<Report, String> {
+pub(super) async fn compared(rows: &Move, exact: bool, says: bool) -> Result<Report, String> {
     let shown: Arc<dyn Progress> = Arc::new(Shown::steps(says));
     let (converger, _) = rows.relay(&shown);
     let verifier = Verifier::new(converger, settings(exact), shown, rows.clock.clone());
     let report = verifier.verify().await.map_err(|error| error.to_string())?;
-    rows.note(what, evidence::summary(&report)).await?;
+    rows.note("comparison", evidence::summary(&report)).await?;
     Ok(report)
 }
 

@@ -171,19 +171,24 @@ impl Move {
                     }
                 });
                 if self.rules.lacks(Weakness::DrainsBeforeTheFence) {
-                    found.drained = sides[*from].journal.iter().all(|entries| *entries == 0);
+                    found.drained = sides[*from].journal == [0; KEYS];
                 }
                 found.readers_look
             }
+            // What resisted is not in the journal any more, so an empty journal says nothing of it.
             Act::Drain => {
-                found.drained = sides[*from].journal.iter().all(|entries| *entries == 0);
-                found.drained
+                let is_empty = sides[*from].journal == [0; KEYS];
+                let is_clean = sides[*from].quarantine == [false; KEYS]
+                    || self.rules.lacks(Weakness::IgnoresTheQuarantine)
+                    || self.rules.lacks(Weakness::LooksAtTheQuarantineLater);
+                found.drained = is_empty && is_clean;
+                found.give_up |= is_empty && !is_clean;
+                is_empty
             }
-            // The comparison is a second line of defence: nothing here relies on what it finds. But what resisted is not in
-            // the journal any more, so an empty journal says nothing of it.
+            // The comparison is a second line of defence: nothing here relies on what it finds.
             Act::Verify => {
-                let clean = sides[*from].quarantine == [false; KEYS];
-                found.verified = clean || self.rules.lacks(Weakness::IgnoresTheQuarantine);
+                let is_clean = sides[*from].quarantine == [false; KEYS];
+                found.verified = is_clean || !self.rules.lacks(Weakness::LooksAtTheQuarantineLater);
                 found.give_up |= !found.verified;
                 true
             }

@@ -48,6 +48,8 @@ pub enum Weakness {
     BelievesOldFindings,
     /// What resists is looked for before the fence, and not after it.
     IgnoresTheQuarantine,
+    /// The journal is seen empty, and then the quarantine, not both at one moment.
+    LooksAtTheQuarantineLater,
     /// The triggers are made while transactions write.
     StartsWhileOthersWrite,
     /// What does not fit together is reported, although it was seen at two moments.
