@@ -194,7 +194,7 @@ mod tests {
             taken: vec![at("cutover", 10), at("verify", 15), at("rollback", 20)],
         };
         let flips = steps.flips(&steps.record.seen());
-        let told = |seconds, told| (Duration::from_millis(seconds * 1_000 + 500), told);
+        let told = |seconds: u64, told| (Duration::from_millis(seconds * 1_000 + 500), told);
         let right = [
             (1, Foreign::Accepted),
             (10, Foreign::Accepted),
