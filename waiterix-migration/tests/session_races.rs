@@ -175,6 +175,20 @@ async fn a_logout_that_is_half_done_leaves_no_copy() {
 }
 
 #[tokio::test]
+async fn a_copy_that_another_instance_makes_meanwhile_is_not_taken_for_one_that_was_ended() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+    // The new store has been found without the session; before its marks are read, the other instance copies it and marks it.
+    let other = moving.instance(OLD_LATER);
+    moving.new_wire.before("session.temp_get", async move {
+        assert_eq!(other.relay().await.unwrap().converged, 1);
+    });
+    moving.mirror.relay().await.unwrap();
+    assert!(moving.new_wire.has_happened());
+    assert!(has(&*moving.old, "one").await && has(&*moving.new, "one").await, "nobody signed out");
+}
+
+#[tokio::test]
 async fn a_slow_copy_of_an_older_state_is_refused() {
     let moving = Sessions::new(OLD);
     moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();

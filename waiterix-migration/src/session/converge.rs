@@ -83,11 +83,13 @@ impl DualSessionStore {
             marks::here_until(sides.other, id),
             marks::here_until(sides.leader, id),
         )?;
-        if gone_here || gone_there || (!is_in_other && self.is_ahead(was_there)) {
+        if gone_here || gone_there {
             return Ok(true);
         }
-        // Only now: what is read before the marks could have been made in between.
-        Ok(self.is_ahead(was_here) && sides.leader.load(id).await?.is_none())
+        // Only now, in either store: what was read before the marks could have been made in between, by another converger too.
+        let is_missed = async |store: &dyn SessionStore| Ok::<bool, Error>(store.load(id).await?.is_none());
+        Ok((!is_in_other && self.is_ahead(was_there) && is_missed(sides.other).await?)
+            || (self.is_ahead(was_here) && is_missed(sides.leader).await?))
     }
 
     fn is_ahead(&self, until: Option<Timestamp>) -> bool {

@@ -71,6 +71,9 @@ pub(crate) struct Options {
     /// How often the lead changes; an odd number, so that the new side has it in the end.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = odd)]
     flips: u32,
+    /// How long nobody may be able to write while the lead changes, in milliseconds; the command's own limit without.
+    #[arg(long, value_name = "MS")]
+    pause_ms: Option<u64>,
     /// A port that moves: rows, objects, sessions, mail or sockets. All without.
     #[arg(long = "port", value_name = "PORT", value_parser = PORTS)]
     ports: Vec<String>,
@@ -323,10 +326,13 @@ async fn take_all(
         // second walk finds them, and reads nothing that is as it was.
         steps.take("start", &[]).await?;
     }
+    let pause = options.pause_ms.map(|ms| ms.to_string());
+    let mut how = vec!["--yes", "--json"];
+    how.extend(pause.iter().flat_map(|ms| ["--pause-ms", ms]));
     for nth in 0..options.flips {
         let flip = if nth.is_multiple_of(2) { "cutover" } else { "rollback" };
         steps.take("verify", &[]).await?;
-        steps.take(flip, &["--yes", "--json"]).await?;
+        steps.take(flip, &how).await?;
         go_on().await;
     }
     Ok(())

@@ -5,7 +5,7 @@ mod ground;
 mod writes;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use ground::{Ground, median};
 use writes::Written;
 
 /// Orders of the whole: with what belongs to them five million rows.
-const ORDERS: f64 = 1_360_000.0;
+const ORDERS: f64 = 1_220_000.0;
 /// Orders per second while the lead changes; fewer in a trial.
 const RATE: u32 = 500;
 const TRIAL_RATE: u32 = 20;
@@ -65,7 +65,7 @@ pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
     let (rows, bytes) = (ground.rows, ground.bytes);
     // The servers end here: what follows has its own.
     drop(ground);
-    lines.extend(flipping(whole, program)?);
+    lines.extend(flipping(whole, &program)?);
     let mut text = format!(
         "{circumstances}\n\nBoth servers and the move share the machine and one disk. {rows} rows, {:.2} GB with indexes; medians of {}.\n\n\
          | job | ours | beside it | goal |\n|---|---|---|---|\n",
@@ -200,7 +200,7 @@ fn writing(ground: &Ground, whole: &Whole) -> Result<Vec<Line>, Failure> {
 }
 
 /// The lead changes while guests order, as the demonstration shows it; and what the same guests see without a move.
-fn flipping(whole: &Whole, program: PathBuf) -> Result<Vec<Line>, Failure> {
+fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
     let orders = (100_000.0 * whole.scale).max(1_000.0) as u32;
     let rate = if whole.is_whole() { RATE } else { TRIAL_RATE };
     let (of_rate, flips, orders) = (rate.to_string(), FLIPS.to_string(), orders.to_string());
@@ -216,7 +216,7 @@ fn flipping(whole: &Whole, program: PathBuf) -> Result<Vec<Line>, Failure> {
             "--pictures",
             "10",
         ]);
-        command.args(["--port", "rows", "--program"]).arg(&program).args(more);
+        command.args(["--port", "rows", "--program"]).arg(program).args(more);
         if whole.build.is_debug() {
             command.arg("--debug");
         }
