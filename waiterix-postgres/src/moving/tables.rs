@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use waiterix_domain::schema::OnDelete;
 use waiterix_ports::moving::{Hashing, MovingTable};
 use waiterix_ports::{Error, ErrorKind, Result};
 
@@ -190,6 +191,7 @@ impl Tables {
             }
             references.push((child, parent));
         }
+        add_known_references(&mut found);
         let mut index = String::new();
         for row in work.rows(UNIQUE, bound()?).await? {
             let (table, name): (String, String) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
@@ -239,6 +241,26 @@ fn column(row: &PgRow) -> Result<Column, Trouble> {
         nullable: row.try_get_unchecked(4)?,
         refers: row.try_get_unchecked(5)?,
     })
+}
+
+/// What refers to what although the catalog does not say so at this moment: foreign keys are put aside for the copy, and whoever
+/// looked then must not take rows away later as if nothing referred to them.
+fn add_known_references(found: &mut BTreeMap<String, SideTable>) {
+    for table in Target::current().tables {
+        for column in &table.columns {
+            let Some((parent, on_delete)) = column.references else { continue };
+            let has = |found: &SideTable| found.columns.iter().any(|other| other.name == column.name);
+            if !found.get(table.name).is_some_and(has) {
+                continue;
+            }
+            let Some(parent) = found.get_mut(parent) else { continue };
+            parent.is_referenced = true;
+            let dependant = (table.name.to_owned(), column.name.to_owned());
+            if on_delete == OnDelete::Cascade && !parent.dependants.contains(&dependant) {
+                parent.dependants.push(dependant);
+            }
+        }
+    }
 }
 
 /// The tables in the order of the application, except where the foreign keys that are there want another one.

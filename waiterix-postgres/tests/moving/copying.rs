@@ -297,3 +297,35 @@ fn what_rows_break_is_named_and_made_when_they_do_no_longer() {
         assert_equal(&leader, &follower).await;
     });
 }
+
+/// An instance that read the catalog while foreign keys were put aside believes it for a while.
+#[test]
+fn whoever_looked_during_the_copy_takes_nothing_along_after_it() {
+    waiterix_contract::run(|| async {
+        let Some((leader, follower)) = pair().await else { return };
+        follower.side.before_copy().await.unwrap();
+        for table in TABLES {
+            copy(&leader, &follower, table, 1_000).await;
+        }
+        let stale = crate::sides::reached(&follower.scratch.url(), |_| {});
+        stale.images(&[key("users", "u1")]).await.unwrap();
+        follower.side.after_copy().await.unwrap();
+        let stale = Side { side: stale, scratch: follower.scratch };
+        stale.follow(&leader.side, 1).await.unwrap();
+        // What must be unique is vacated, and nobody's children go with it.
+        leader
+            .run("UPDATE users SET email = NULL WHERE id = 'u1'; UPDATE users SET email = 'owner@example.org' WHERE id = 'u2'")
+            .await;
+        stale.follow(&leader.side, 1).await.unwrap();
+        assert_equal(&leader, &stale).await;
+        // And what is not known to go does not go.
+        leader
+            .run("UPDATE menu_items SET restaurant_id = 'r2' WHERE id = 'm1'; DELETE FROM restaurants WHERE id = 'r1'")
+            .await;
+        let gone = [crate::sides::wanted("restaurants", "r1", None)];
+        let hold = stale.side.hold(1, &[key("restaurants", "r1")]).await.unwrap();
+        assert_eq!(hold.make(&gone).await.unwrap_err().violation(), Some(&Violation::ForeignKey));
+        stale.follow(&leader.side, 1).await.unwrap();
+        assert_equal(&leader, &stale).await;
+    });
+}
