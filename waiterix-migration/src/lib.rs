@@ -11,10 +11,12 @@
 //! | [`DualSessionStore`] | sessions, one-time data | writes go on; what only it could know is an error, never "not there" |
 //! | [`DualBlobStore`] | objects | the same |
 //! | [`RoutedMailer`] | mail, each by exactly one provider | the other one sends, if the first certainly did not |
+//! | [`rows::DualStore`] | rows | nothing; what it lacks is in the journal of the side that leads |
 //! | [`DualNotifier`] | connections, each in exactly one transport | its connections hear nothing, and the answer says so |
 //!
 //! A mirror keeps the contract of its port in every phase, and passes its suite. What the other side still lacks is made up for
-//! by `relay`, which whoever runs the service calls from time to time.
+//! by `relay`, which whoever runs the service calls from time to time. Rows are moved by an engine of their own, [`rows`], because
+//! both of their databases enforce who leads.
 
 mod blob;
 mod drain;
