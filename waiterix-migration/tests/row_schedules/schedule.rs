@@ -138,7 +138,7 @@ impl Process {
                     Ok(Ended::Moved { .. }) => break,
                     // An instance that died is waited for as long as it counts.
                     Ok(Ended::Aborted { reason }) if reason.contains("look") => {
-                        pause(Duration::from_secs(61)).await
+                        pause(Duration::from_secs(61)).await;
                     }
                     Ok(Ended::Aborted { .. } | Ended::Refused(_)) => pause(Duration::from_secs(2)).await,
                     Err(_) => drop(self.cutover().settle().await),
