@@ -14,7 +14,8 @@
 //! | [`DualNotifier`] | connections, each in exactly one transport | its connections hear nothing, and the answer says so |
 //!
 //! A mirror keeps the contract of its port in every phase, and passes its suite. What the other side still lacks is made up for
-//! by `relay`, which whoever runs the service calls from time to time.
+//! by `relay`, which whoever runs the service calls from time to time. What was there before the move is walked over
+//! ([`SessionSweep`], [`ObjectSweep`]), and the [plan] says who leads and changes it; decision 31 has the reasons.
 
 mod blob;
 mod drain;
@@ -30,7 +31,7 @@ mod session;
 pub use blob::{
     BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
 };
-pub use drain::{DrainableNotifier, Drained, due};
+pub use drain::{DrainableNotifier, Drained};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use memory::MemoryPlan;
