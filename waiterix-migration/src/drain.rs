@@ -44,8 +44,7 @@ impl fmt::Debug for DrainableNotifier {
 
 /// How many more are to be closed by now, for the rate to be kept on the whole without ever being exceeded by more than a tick's
 /// worth.
-#[must_use]
-pub fn due(rate_per_s: u32, elapsed: Duration, closed: u32) -> u32 {
+fn due(rate_per_s: u32, elapsed: Duration, closed: u32) -> u32 {
     let by_now =
         u64::from(rate_per_s).saturating_mul(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)) / 1000;
     let burst =

@@ -15,8 +15,9 @@
 //! | [`DualNotifier`] | connections, each in exactly one transport | its connections hear nothing, and the answer says so |
 //!
 //! A mirror keeps the contract of its port in every phase, and passes its suite. What the other side still lacks is made up for
-//! by `relay`, which whoever runs the service calls from time to time. Rows are moved by an engine of their own, [`rows`], because
-//! both of their databases enforce who leads.
+//! by `relay`, which whoever runs the service calls from time to time. What was there before the move is walked over
+//! ([`SessionSweep`], [`ObjectSweep`]), and the [plan] says who leads and changes it; decision 31 has the reasons. Rows are moved by
+//! an engine of their own, [`rows`], because both of their databases enforce who leads.
 
 mod blob;
 mod drain;
@@ -35,7 +36,7 @@ pub mod testing;
 pub use blob::{
     BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
 };
-pub use drain::{DrainableNotifier, Drained, due};
+pub use drain::{DrainableNotifier, Drained};
 pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
 pub use memory::MemoryPlan;

@@ -441,7 +441,7 @@ async fn a_relay_in_the_middle_of_a_write_does_not_forget_it() {
         match operation {
             "session.update" => drop(moving.mirror.update(&read.session, &read.revision).await.unwrap()),
             "session.touch" => {
-                assert!(moving.mirror.touch(&id("one"), moving.clock.now(), end).await.unwrap())
+                assert!(moving.mirror.touch(&id("one"), moving.clock.now(), end).await.unwrap());
             }
             _ => {
                 moving.new.temp_set("code", &json!("older"), HOUR).await.unwrap();
