@@ -89,9 +89,8 @@ impl Seen {
     /// gave the lead away does not follow it yet.
     #[must_use]
     pub fn is_changing(&self) -> bool {
-        let changes = |standing: Standing| {
-            matches!(standing.mode, Mode::Announced | Mode::Fenced | Mode::Decided)
-        };
+        let changes =
+            |standing: Standing| matches!(standing.mode, Mode::Announced | Mode::Fenced | Mode::Decided);
         self.old.is_some_and(changes) || self.new.is_some_and(changes)
     }
 
