@@ -147,9 +147,9 @@ impl Stage {
         let database = Scratch::migrated(&postgres).await.expect("a database");
         let resend = Resend::start().await;
         let data = tempfile::tempdir().expect("a folder");
-        let mut variables = cloud.variables();
-        variables.extend(bucket.variables());
-        variables.extend([
+        let mut owned = cloud.variables();
+        owned.extend(bucket.variables());
+        owned.extend([
             ("WAITERIX_ADAPTERS", "dual".to_owned()),
             ("LEGACY_DATABASE_URL", database.url().to_string()),
             ("SUPPORT_EMAIL", SUPPORT.to_owned()),
@@ -159,8 +159,15 @@ impl Stage {
             ("RESEND_BASE_URL", resend.url.as_str().trim_end_matches('/').to_owned()),
         ]);
         let variables: Vec<(&str, &str)> =
-            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let (status, output, complaints) = crate::program::run(&["migrate", "start"], &variables);
+            owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        // Some of the servers run in this process, and must go on answering.
+        let given: Vec<(&'static str, String)> = owned.clone();
+        let starting = tokio::task::spawn_blocking(move || {
+            let given: Vec<(&str, &str)> =
+                given.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            crate::program::run(&["migrate", "start"], &given)
+        });
+        let (status, output, complaints) = starting.await.expect("it ends");
         assert!(status.success(), "{output}{complaints}");
         let program = Program::start(data.path(), &variables);
         Some(Self {

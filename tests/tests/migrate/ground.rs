@@ -133,6 +133,21 @@ impl Ground {
         done.map(drop).map_err(|refusal| refusal.sqlstate.unwrap_or_else(|| refusal.error.to_string()))
     }
 
+    /// That a database has the orders with these ids, all of them and no others.
+    pub(crate) async fn holds_exactly(&self, side: &Scratch, ids: &BTreeSet<String>) {
+        let database = Self::database(side);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let known = "SELECT 1 FROM orders WHERE id = ANY ($1::text[])";
+        let known =
+            statement::read(&database, known, &[statement::Argument::Texts(&ids)], "test").await.unwrap();
+        let all = statement::read(&database, "SELECT 1 FROM orders", &[], "test").await.unwrap();
+        assert_eq!(
+            (known.len(), all.len()),
+            (ids.len(), ids.len()),
+            "an order is lost, or was never ordered"
+        );
+    }
+
     /// The service over these databases; everything but rows is local.
     pub(crate) fn serve(&self, data: &std::path::Path, store: &str) -> Program {
         let mut variables = self.variables();
@@ -165,8 +180,8 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
 /// An owner with one dish.
 pub(crate) struct Restaurant {
     pub(crate) owner: Client,
-    pub(crate) id: String,
-    pub(crate) dish: Value,
+    id: String,
+    dish: Value,
 }
 
 impl Restaurant {
@@ -185,16 +200,6 @@ impl Restaurant {
             "items": [{ "id": self.dish["id"], "name": "Soup", "price": "10.00", "quantity": 1 }],
             "subtotal": "10.00", "tax": "1.00", "tip": "0.00", "total": "11.00",
         })
-    }
-
-    /// The ids of all orders, as the owner sees them.
-    pub(crate) async fn orders(&self) -> BTreeSet<String> {
-        let listed = self.owner.get("/api/orders").await;
-        let ids: Vec<String> =
-            listed.as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect();
-        let unique: BTreeSet<String> = ids.iter().cloned().collect();
-        assert_eq!(unique.len(), ids.len(), "an order is listed twice");
-        unique
     }
 }
 

@@ -45,5 +45,5 @@ async fn a_cutover_that_was_killed_at_any_step_is_turned_back_or_finished_and_no
     }
     let ordered = guests.leave().await;
     assert_eq!(ordered.failures, Vec::<String>::new());
-    assert_eq!(restaurant.orders().await, ordered.ids);
+    ground.holds_exactly(&ground.old, &ordered.ids).await;
 }

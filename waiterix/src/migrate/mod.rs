@@ -132,7 +132,7 @@ impl Work {
                 if self.has_rows() {
                     plan::plan(rows, &options).await?;
                 }
-                self.each("plan", Some(&options), ORDER.into_iter(), |others, port| others.plan(port)).await
+                self.each("plan", Some(&options), ORDER.into_iter(), Others::plan).await
             }
             Migrate::Start(options) => {
                 if self.others.is_some() {
@@ -142,7 +142,7 @@ impl Work {
                 if self.has_rows() {
                     start::start(rows, &options).await?;
                 }
-                self.each("start", None, ORDER.into_iter(), |others, port| others.start(port)).await?;
+                self.each("start", None, ORDER.into_iter(), Others::start).await?;
                 if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,

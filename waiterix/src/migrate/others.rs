@@ -31,6 +31,7 @@ pub(super) struct Others {
     pub(super) who: String,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn said(error: waiterix_ports::Error) -> String {
     error.to_string()
 }

@@ -114,7 +114,7 @@ impl Progress for Shown {
             }
             Event::TriedAgain { what, why } => self.line(&format!("{what}: tried again after: {why}")),
             Event::Compared { table, rows, differences: 0 } => {
-                self.line(&format!("equal   {table}, {rows} rows"))
+                self.line(&format!("equal   {table}, {rows} rows"));
             }
             Event::Compared { table, rows, differences } => {
                 self.line(&format!("DIFFERS {table}, {differences} of {rows} rows"));

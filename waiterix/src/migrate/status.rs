@@ -9,6 +9,7 @@ use waiterix_ports::moving::{Leader, MovingPort, Standing};
 use super::databases::Move;
 use super::evidence;
 use super::options::Status;
+use super::others::Others;
 use super::show::spoken;
 use super::{ORDER, Work};
 use crate::banner;
@@ -47,7 +48,7 @@ async fn once(work: &Work, options: &Status) -> Result<(), String> {
             evidence::write(folder, "status", &found)?;
         }
     }
-    work.each("status", Some(&options.look), ORDER.into_iter(), |others, port| others.status(port)).await
+    work.each("status", Some(&options.look), ORDER.into_iter(), Others::status).await
 }
 
 fn say(found: &Value, options: &Status) -> Result<(), String> {
