@@ -181,7 +181,9 @@ fn writing(ground: &Ground, whole: &Whole) -> Result<Vec<Line>, Failure> {
         shown.push(with.most);
     }
     println!("==> How far the other side is behind");
-    let lag = writes::lag(ground, whole.scale)?;
+    let lag = writes::lag(ground)?;
+    let middle = demo::quantile(lag.clone(), 0.5);
+    println!("    {} samples, in the middle {:.0} ms", lag.len(), middle.as_secs_f64() * 1_000.0);
     let at = |quantile| demo::quantile(lag.clone(), quantile).as_secs_f64() * 1_000.0;
     Ok(vec![
         Line {

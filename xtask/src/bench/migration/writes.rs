@@ -24,6 +24,8 @@ const CALM: u32 = 500;
 const ROWS: u32 = 1_000;
 /// How long somebody waits for a row to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long rows are written at that rate, in seconds.
+const ROWS_S: u32 = 60;
 /// Samples of how far the other side is behind, and how few of them say nothing.
 const SAMPLES: usize = 200;
 const TOO_FEW: usize = 10;
@@ -99,7 +101,7 @@ fn wait_ms(line: &str) -> Option<f64> {
 }
 
 /// The time from the commit of a row on the side that leads until it is on the other, while many others are written.
-pub(super) fn lag(ground: &Ground, scale: f64) -> Result<Vec<Duration>, Failure> {
+pub(super) fn lag(ground: &Ground) -> Result<Vec<Duration>, Failure> {
     let pair = ground.pair()?;
     pair.copied()?;
     let _follower = Follower::start(&pair)?;
@@ -110,7 +112,7 @@ pub(super) fn lag(ground: &Ground, scale: f64) -> Result<Vec<Duration>, Failure>
     let script = folder.path().join("row.sql");
     fs::write(&script, ROW)?;
     let rate = ROWS.to_string();
-    let time = (seconds(scale) * 2).to_string();
+    let time = ROWS_S.to_string();
     let mut load = Command::new(postgres::program("pgbench").map_err(|error| fault(&error))?);
     load.args([
         "--no-vacuum",
@@ -125,7 +127,7 @@ pub(super) fn lag(ground: &Ground, scale: f64) -> Result<Vec<Duration>, Failure>
         "--time",
         &time,
     ]);
-    load.arg("--file").arg(&script).arg(&pair.old.url).stdout(Stdio::null()).stderr(Stdio::null());
+    load.arg("--file").arg(&script).arg(&pair.old.url).stdout(Stdio::null());
     let mut load = load.spawn()?;
     let outcome = probe.sampled(&mut load);
     // It may have ended by itself.
@@ -145,8 +147,12 @@ impl Probe {
     /// As many samples as there is load for.
     fn sampled(&mut self, load: &mut Child) -> Result<Vec<Duration>, Failure> {
         let mut waits = Vec::new();
-        while waits.len() < SAMPLES && load.try_wait()?.is_none() {
-            waits.push(self.sample()?);
+        while waits.len() < SAMPLES {
+            match load.try_wait()? {
+                None => waits.push(self.sample()?),
+                Some(status) if status.success() => break,
+                Some(status) => return Err(Failure::Said(format!("pgbench ended with {status}"))),
+            }
         }
         if waits.len() < TOO_FEW {
             return Err(Failure::Said(format!("only {} samples say nothing", waits.len())));
