@@ -31,6 +31,12 @@ impl Client {
         Self { http, base: base.clone(), cookie: None, set_cookie: None }
     }
 
+    /// The same person at another address of the service.
+    #[must_use]
+    pub fn moved_to(self, base: &Url) -> Self {
+        Self { base: base.clone(), ..self }
+    }
+
     /// Signs in with a code from the mail folder, as a person would.
     pub async fn signed_in(base: &Url, data: &Path, email: &str) -> Self {
         let mut client = Self::new(base);

@@ -53,6 +53,15 @@ impl Bucket {
         self.front.url().as_str()
     }
 
+    /// A token with which somebody else may read it, as an operator would get one.
+    ///
+    /// # Panics
+    /// When a request panicked.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.front.tokens().lock().expect("no request panicked").issue()
+    }
+
     /// The variables by which the service finds it.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let key_file = self.key_file.path().to_str().expect("a path in UTF-8").to_owned();

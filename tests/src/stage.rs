@@ -46,6 +46,8 @@ struct Running {
     _program: Option<(Program, tempfile::TempDir)>,
     legacy: Option<(Scratch, Bucket)>,
     cloud: Option<(Gateway, Cloud)>,
+    /// Where everything is written as well.
+    _mirrored: Option<Cloud>,
 }
 
 /// Where its mail arrives.
@@ -75,7 +77,7 @@ impl Stage {
             base,
             origin,
             inbox,
-            running: Running { _program: Some((program, data)), legacy: None, cloud: None },
+            running: Running { _program: Some((program, data)), legacy: None, cloud: None, _mirrored: None },
         }
     }
 
@@ -112,6 +114,7 @@ impl Stage {
                 _program: Some((program, data)),
                 legacy: Some((database, bucket)),
                 cloud: None,
+                _mirrored: None,
             },
         })
     }
@@ -129,7 +132,47 @@ impl Stage {
             base: gateway.base.clone(),
             origin: SITE.to_owned(),
             inbox: Inbox::Ses,
-            running: Running { _program: None, legacy: None, cloud: Some((gateway, cloud)) },
+            running: Running { _program: None, legacy: None, cloud: Some((gateway, cloud)), _mirrored: None },
+        })
+    }
+
+    /// The old providers and Amazon Web Services at once, in the middle of a move: everything is mirrored, and the old ones lead.
+    /// Nothing where a server is missing.
+    ///
+    /// # Panics
+    /// When a server that is there does not do it.
+    pub async fn dual() -> Option<Self> {
+        let (postgres, bucket) = (given(Backend::Postgres)?, Bucket::make().await?);
+        let cloud = Cloud::prepare().await?;
+        let database = Scratch::migrated(&postgres).await.expect("a database");
+        let resend = Resend::start().await;
+        let data = tempfile::tempdir().expect("a folder");
+        let mut variables = cloud.variables();
+        variables.extend(bucket.variables());
+        variables.extend([
+            ("WAITERIX_ADAPTERS", "dual".to_owned()),
+            ("LEGACY_DATABASE_URL", database.url().to_string()),
+            ("SUPPORT_EMAIL", SUPPORT.to_owned()),
+            ("AI_WAITER_AVAILABLE", "true".to_owned()),
+            ("RESEND_API_KEY", resend::KEY.to_owned()),
+            ("RESEND_FROM_EMAIL", "waiterix@waiterix.example".to_owned()),
+            ("RESEND_BASE_URL", resend.url.as_str().trim_end_matches('/').to_owned()),
+        ]);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (status, output, complaints) = crate::program::run(&["migrate", "start"], &variables);
+        assert!(status.success(), "{output}{complaints}");
+        let program = Program::start(data.path(), &variables);
+        Some(Self {
+            base: program.base.clone(),
+            origin: SITE.to_owned(),
+            inbox: Inbox::Resend(resend),
+            running: Running {
+                _program: Some((program, data)),
+                legacy: Some((database, bucket)),
+                cloud: None,
+                _mirrored: Some(cloud),
+            },
         })
     }
 

@@ -18,6 +18,7 @@ pub mod gcs;
 mod given;
 pub mod ministack;
 pub mod node;
+pub mod peers;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;

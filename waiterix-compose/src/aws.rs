@@ -44,6 +44,7 @@ pub(crate) struct Prepared {
     meter: Arc<dyn Meter>,
     /// What must be closed.
     open: Option<Arc<PostgresStore>>,
+    sessions: Option<Arc<RedisSessionStore>>,
 }
 
 impl Plan {
@@ -54,9 +55,10 @@ impl Plan {
         selection: Selection,
         settings: &mut Settings,
     ) -> Self {
-        let wants = |choice: Choice| choice == Choice::Aws;
+        let wants = |choice: Choice| choice.needs(Choice::Aws);
         let mut plan = Self::default();
-        if wants(selection.store) {
+        // The plan of a move is in the new database, whatever moves.
+        if wants(selection.store) || selection.uses(Choice::Dual) {
             let hosting = match place {
                 Place::Server { .. } => Hosting::Server,
                 Place::Function(_) => Hosting::Function,
@@ -91,13 +93,36 @@ impl Plan {
             Some(settings) => Some(sdk::config(settings).await),
             None => None,
         };
-        Prepared { plan: self, config, clock: clock.clone(), meter: meter.clone(), open: None }
+        Prepared {
+            plan: self,
+            config,
+            clock: clock.clone(),
+            meter: meter.clone(),
+            open: None,
+            sessions: None,
+        }
+    }
+}
+
+impl Plan {
+    /// How the database is reached, if rows are there.
+    #[cfg(feature = "legacy")]
+    pub(crate) fn database(&self) -> Option<&waiterix_postgres::connect::PostgresSettings> {
+        self.store.as_ref().map(|store| &store.postgres)
     }
 }
 
 impl Prepared {
     fn config(&self) -> Result<&SdkConfig, String> {
         chosen(&self.config, "the AWS region")
+    }
+
+    /// Mail that goes to nobody who is on a list of suppressed addresses.
+    fn suppressing(&self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        let settings = chosen(&self.plan.mailer, "mail")?;
+        let mailer = SesMailer::open(self.config()?, settings.clone());
+        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>, &self.meter);
+        Ok(Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider()))
     }
 }
 
@@ -114,6 +139,13 @@ impl Family for Prepared {
         Ok(hardened(store as Arc<dyn Store>, &self.meter))
     }
 
+    #[cfg(feature = "legacy")]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        let mut settings = chosen(&self.plan.store, "the database")?.clone();
+        settings.postgres = crate::dual::beside(&settings.postgres);
+        rds::database(&settings, self.config.as_ref(), &self.clock).map_err(|error| said("the move", &error))
+    }
+
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the bucket")?;
         let store = S3BlobStore::open(self.config()?, settings, self.clock.clone());
@@ -121,13 +153,18 @@ impl Family for Prepared {
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
-        let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = bounded(
-            Arc::new(SesMailer::open(self.config()?, settings.clone())) as Arc<dyn Mailer>,
-            &self.meter,
-        );
-        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()).with_list_of_provider());
+        let mailer = self.suppressing(ledger)?;
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
+    }
+
+    #[cfg(feature = "legacy")]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.suppressing(ledger)
+    }
+
+    #[cfg(feature = "legacy")]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Ok(chosen(&self.sessions, "Redis")?.clone())
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
@@ -137,8 +174,9 @@ impl Family for Prepared {
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String> {
         let settings = chosen(&self.plan.sessions, "Redis")?;
         let store = RedisSessionStore::new(settings, self.clock.clone());
-        let store = store.map_err(|error| said("the sessions", &error))?;
-        Ok(hardened(Arc::new(store) as Arc<dyn SessionStore>, &self.meter))
+        let store = Arc::new(store.map_err(|error| said("the sessions", &error))?);
+        self.sessions = Some(store.clone());
+        Ok(hardened(store as Arc<dyn SessionStore>, &self.meter))
     }
 
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String> {

@@ -4,23 +4,33 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use waiterix_app::Ports;
 use waiterix_ports::mailer::MailEvents;
 use waiterix_ports::{BlobStore, Mailer, Notifier, SessionStore, Store};
 
-use crate::Choice;
 use crate::unused::Unused;
+use crate::{Choice, Selection};
 
 /// Adapters that belong together. Each is made when it is asked for; what is opened is closed by the family. Faults are
 /// texts for people.
 #[async_trait]
 pub(crate) trait Family: fmt::Debug + Send + Sync {
     async fn store(&mut self) -> Result<Arc<dyn Store>, String>;
+    /// The database of the rows, with connections that are nobody else's, for a move of the rows.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String>;
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String>;
     /// Providers that cannot tell a repeated mail from a new one keep a ledger in the sessions' one-time data.
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String>;
+    /// The same without a ledger, for those who put one around two providers.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String>;
     /// What believes the mail provider's news of bounces, where it sends them over HTTP.
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>>;
     async fn sessions(&mut self) -> Result<Arc<dyn SessionStore>, String>;
+    /// What names the sessions of the store that was made.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String>;
     async fn notifier(&mut self) -> Result<Arc<dyn Notifier>, String>;
     /// Says goodbye to sockets of this process.
     fn dismiss_sockets(&self);
@@ -46,11 +56,26 @@ impl Family for Absent {
         absent()
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        absent()
+    }
+
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         absent()
     }
 
     async fn mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        absent()
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(&mut self, _ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        absent()
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
         absent()
     }
 
@@ -93,7 +118,8 @@ impl Families {
         match choice {
             Choice::Local => &mut *self.local,
             Choice::Legacy => &mut *self.legacy,
-            Choice::Aws => &mut *self.aws,
+            // Ports over two families are put together by those who ask; what else there is to ask is of the new one.
+            Choice::Aws | Choice::Dual => &mut *self.aws,
             Choice::Unused => &mut self.unused,
         }
     }
@@ -109,4 +135,16 @@ impl Families {
             family.close().await;
         }
     }
+}
+
+/// The ports of a selection in which each is of one family.
+pub(crate) async fn plain(families: &mut Families, selection: Selection) -> Result<Ports, String> {
+    let sessions = families.of(selection.sessions).sessions().await?;
+    Ok(Ports {
+        store: families.of(selection.store).store().await?,
+        blobs: families.of(selection.blobs).blobs().await?,
+        mailer: families.of(selection.mailer).mailer(&sessions).await?,
+        notifier: families.of(selection.notifier).notifier().await?,
+        sessions,
+    })
 }

@@ -56,9 +56,9 @@ impl Plan {
     /// Reads the settings of the ports that are on the old providers; the places of objects are added to those of the
     /// service.
     pub(crate) fn read(vars: &mut Vars<'_>, selection: Selection, settings: &mut Settings) -> Self {
-        let wants = |choice: Choice| choice == Choice::Legacy;
+        let wants = |choice: Choice| choice.needs(Choice::Legacy);
         let mut plan = Self::default();
-        if wants(selection.store) {
+        if wants(selection.store) || selection.uses(Choice::Dual) {
             plan.store = Some(NeonSettings::read(vars, Hosting::Server));
         }
         if wants(selection.blobs) {
@@ -105,10 +105,29 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How the database is reached, if rows are there.
+    #[cfg(feature = "aws")]
+    pub(crate) fn database(&self) -> Option<&waiterix_postgres::connect::PostgresSettings> {
+        self.store.as_ref().map(|store| &store.postgres)
+    }
+}
+
 /// The key of object URLs: the secret all processes share, and what it is used for here, so that a signature of one kind is
 /// none of the other.
 fn objects_key(secret: &Secret) -> Secret {
     Secret::new(format!("urls of objects\n{}", secret.reveal()))
+}
+
+impl Prepared {
+    /// Mail that goes to nobody who is on the list of suppressed addresses.
+    fn suppressing(&self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        let settings = chosen(&self.plan.mailer, "mail")?;
+        let mailer = ResendMailer::open(settings.clone(), self.clock.clone());
+        let mailer = mailer.map_err(|error| said("mail", &error))?;
+        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>, &self.meter);
+        Ok(Arc::new(SuppressingMailer::new(mailer, ledger.clone())))
+    }
 }
 
 #[async_trait]
@@ -124,6 +143,13 @@ impl Family for Prepared {
         Ok(hardened(store as Arc<dyn Store>, &self.meter))
     }
 
+    #[cfg(feature = "aws")]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        let mut settings = chosen(&self.plan.store, "the database")?.clone();
+        settings.postgres = crate::dual::beside(&settings.postgres);
+        neon::database(&settings, &self.clock).map_err(|error| said("the move", &error))
+    }
+
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let settings = chosen(&self.plan.blobs, "the folders of objects")?;
         let store = GcsBlobStore::open(settings, self.signer.as_ref(), self.clock.clone());
@@ -132,12 +158,18 @@ impl Family for Prepared {
     }
 
     async fn mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
-        let settings = chosen(&self.plan.mailer, "mail")?;
-        let mailer = ResendMailer::open(settings.clone(), self.clock.clone());
-        let mailer = mailer.map_err(|error| said("mail", &error))?;
-        let mailer = bounded(Arc::new(mailer) as Arc<dyn Mailer>, &self.meter);
-        let mailer = Arc::new(SuppressingMailer::new(mailer, ledger.clone()));
+        let mailer = self.suppressing(ledger)?;
         Ok(Arc::new(LedgeredMailer::new(mailer, ledger.clone(), self.clock.clone())))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.suppressing(ledger)
+    }
+
+    #[cfg(feature = "aws")]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Ok(chosen(&self.sessions, "the database of sessions")?.clone())
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(all(feature = "aws", feature = "legacy"))]
+pub mod dual;
 mod emf;
 pub mod environment;
 mod family;
@@ -27,7 +29,7 @@ use std::sync::Arc;
 
 use url::Url;
 use waiterix_app::http::web_client::WebClient;
-use waiterix_app::{App, OsRandom, Ports, Settings, Shared};
+use waiterix_app::{App, OsRandom, Settings, Shared};
 use waiterix_domain::Secret;
 use waiterix_layers::Meter;
 use waiterix_ports::signed_url::UrlSigner;
@@ -85,6 +87,8 @@ pub struct Service {
     pub app: Shared,
     metrics: Option<Arc<Metrics>>,
     families: Families,
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    moving: Option<dual::Moving>,
 }
 
 impl Plan {
@@ -119,6 +123,20 @@ impl Plan {
         let legacy = legacy::Plan::read(vars, selection, &mut settings);
         #[cfg(feature = "aws")]
         let aws = aws::Plan::read(vars, place, selection, &mut settings);
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        if selection.uses(Choice::Dual) {
+            vars.required("LEGACY_DATABASE_URL", "with two providers both databases must be named");
+            if matches!(place, Place::Function(_)) {
+                // Nothing goes on in it between two events, so it could neither keep up nor make anything equal.
+                vars.problem(
+                    "WAITERIX_ADAPTERS",
+                    "a function cannot be dual; functions serve when the move is over",
+                );
+            }
+            if let (Some(old), Some(new)) = (legacy.database(), aws.database()) {
+                dual::compare(vars, old, new);
+            }
+        }
         Ok(Self {
             settings,
             selection,
@@ -162,21 +180,19 @@ impl Plan {
         let aws = family::Absent;
         let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
-        let sessions = families.of(selection.sessions).sessions().await?;
-        let ports = Ports {
-            store: families.of(selection.store).store().await?,
-            blobs: families.of(selection.blobs).blobs().await?,
-            mailer: families.of(selection.mailer).mailer(&sessions).await?,
-            notifier: families.of(selection.notifier).notifier().await?,
-            sessions,
-        };
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        let (ports, moving) = dual::ports(&mut families, selection, &clock).await?;
+        #[cfg(not(all(feature = "aws", feature = "legacy")))]
+        let ports = family::plain(&mut families, selection).await?;
         let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);
-        if let Some(events) = families.of(selection.mailer).mail_events() {
+        // Of two providers the old one sends its news over HTTP.
+        let tells = if selection.mailer == Choice::Dual { Choice::Legacy } else { selection.mailer };
+        if let Some(events) = families.of(tells).mail_events() {
             app = app.with_mail_events(events);
         }
         let signer: Option<UrlSigner> = match selection.blobs {
             Choice::Local => local_signer,
-            Choice::Legacy => legacy_signer,
+            Choice::Legacy | Choice::Dual => legacy_signer,
             Choice::Aws | Choice::Unused => None,
         };
         if let Some(signer) = signer {
@@ -188,17 +204,23 @@ impl Plan {
         if let Some(client) = web {
             app = app.with_web_client(client);
         }
-        Ok(Service { app: Arc::new(app), metrics, families })
+        Ok(Service {
+            app: Arc::new(app),
+            metrics,
+            families,
+            #[cfg(all(feature = "aws", feature = "legacy"))]
+            moving,
+        })
     }
 }
 
 /// What a process must be told if others share what it keeps.
 fn require_what_serves_people(vars: &mut Vars<'_>, selection: Selection) {
-    let is_elsewhere = |choice: Choice| matches!(choice, Choice::Legacy | Choice::Aws);
+    let is_elsewhere = |choice: Choice| matches!(choice, Choice::Legacy | Choice::Aws | Choice::Dual);
     if is_elsewhere(selection.sessions) {
         vars.required("SESSION_SECRET", "every process that shares the sessions must sign cookies alike");
     }
-    if selection.uses(Choice::Aws) || selection.uses(Choice::Legacy) {
+    if [Choice::Aws, Choice::Legacy, Choice::Dual].into_iter().any(|choice| selection.uses(choice)) {
         vars.required("FRONTEND_URL", "browsers may come only from the origins it names");
     }
     if is_elsewhere(selection.mailer) {
@@ -212,6 +234,20 @@ impl Service {
         self.families.dismiss_sockets();
     }
 
+    /// The rows of the old provider and of the new one, where both are served.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    #[must_use]
+    pub fn both_stores(&self) -> Option<&[Arc<dyn waiterix_ports::Store>; 2]> {
+        self.moving.as_ref().and_then(dual::Moving::stores)
+    }
+
+    /// The mirrors of the other ports, where any port is served by two providers.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    #[must_use]
+    pub fn mirrors(&self) -> Option<&dual::Mirrors> {
+        self.moving.as_ref().map(dual::Moving::mirrors)
+    }
+
     /// Writes the numbers that have gathered, if anybody wants them: a function does so after every event, because it may be
     /// frozen or ended then; a server every [`metrics::EVERY`].
     pub fn write_metrics(&self) {
@@ -222,6 +258,10 @@ impl Service {
 
     /// Finishes what was queued, writes the last numbers, and lets go of files and connections.
     pub async fn close(&self) {
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        if let Some(moving) = &self.moving {
+            moving.close().await;
+        }
         self.families.close().await;
         self.write_metrics();
     }

@@ -100,6 +100,11 @@ impl Family for Prepared {
         Ok(self.traced(store as Arc<dyn Store>))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> Result<waiterix_postgres::connect::Database, String> {
+        Err("local rows are not moved".to_owned())
+    }
+
     async fn blobs(&mut self) -> Result<Arc<dyn BlobStore>, String> {
         let signer = self.signer.clone().ok_or("the key of object URLs is missing")?;
         let opened = FolderBlobStore::open(self.data.join("objects"), signer, self.clock.clone()).await;
@@ -111,6 +116,16 @@ impl Family for Prepared {
         let opened = EmlMailer::open(self.data.join("mail"), FROM, self.clock.clone()).await;
         let mailer = opened.map_err(|error| self.said("the mail folder", &error))?;
         Ok(self.traced(Arc::new(mailer) as Arc<dyn Mailer>))
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(&mut self, ledger: &Arc<dyn SessionStore>) -> Result<Arc<dyn Mailer>, String> {
+        self.mailer(ledger).await
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Err("local sessions are not moved".to_owned())
     }
 
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {

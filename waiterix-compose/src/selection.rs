@@ -15,6 +15,8 @@ pub enum Choice {
     Aws,
     /// None, because a function does not use the port. Nobody can choose it.
     Unused,
+    /// The old provider and Amazon Web Services at once, of which one leads and the other one is made equal to it.
+    Dual,
 }
 
 impl Choice {
@@ -25,6 +27,7 @@ impl Choice {
             Self::Legacy => "legacy",
             Self::Aws => "aws",
             Self::Unused => "unused",
+            Self::Dual => "dual",
         }
     }
 
@@ -35,7 +38,22 @@ impl Choice {
             Self::Legacy => cfg!(feature = "legacy"),
             Self::Aws => cfg!(feature = "aws"),
             Self::Unused => true,
+            Self::Dual => cfg!(all(feature = "aws", feature = "legacy")),
         }
+    }
+
+    /// What the program must be built with.
+    const fn features(self) -> &'static str {
+        match self {
+            Self::Dual => "aws,legacy",
+            Self::Local | Self::Legacy | Self::Aws | Self::Unused => self.as_str(),
+        }
+    }
+
+    /// Whether the adapters of a family are needed for it.
+    #[cfg(any(feature = "aws", feature = "legacy"))]
+    pub(crate) fn needs(self, family: Self) -> bool {
+        self == family || (self == Self::Dual && matches!(family, Self::Legacy | Self::Aws))
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -43,6 +61,7 @@ impl Choice {
             "local" => Some(Self::Local),
             "legacy" => Some(Self::Legacy),
             "aws" => Some(Self::Aws),
+            "dual" => Some(Self::Dual),
             _ => None,
         }
     }
@@ -94,13 +113,13 @@ impl Selection {
             sessions: known(vars, "WAITERIX_SESSIONS", sessions).unwrap_or(all),
             notifier: known(vars, "WAITERIX_NOTIFIER", notifier).unwrap_or(all),
         };
-        for choice in [Choice::Local, Choice::Legacy, Choice::Aws] {
+        for choice in [Choice::Local, Choice::Legacy, Choice::Aws, Choice::Dual] {
             if selection.uses(choice) && !is_built_in(choice) {
-                let name = choice.as_str();
+                let (name, features) = (choice.as_str(), choice.features());
                 vars.problem(
                     "WAITERIX_ADAPTERS",
                     format!(
-                        "this program was built without the {name} adapters; build it with --features {name}"
+                        "this program was built without the {name} adapters; build it with --features {features}"
                     ),
                 );
             }
@@ -130,7 +149,7 @@ fn known(vars: &mut Vars<'_>, name: &'static str, value: Option<String>) -> Opti
     let value = value?;
     let choice = Choice::named(&value);
     if choice.is_none() {
-        vars.problem(name, "must be local, legacy or aws");
+        vars.problem(name, "must be local, legacy, aws or dual");
     }
     choice
 }

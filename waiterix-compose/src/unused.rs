@@ -36,6 +36,11 @@ impl Family for Unused {
         Ok(Arc::new(Self))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn beside(&self) -> std::result::Result<waiterix_postgres::connect::Database, String> {
+        Err("no database is configured, because this function does not use one".to_owned())
+    }
+
     async fn blobs(&mut self) -> std::result::Result<Arc<dyn BlobStore>, String> {
         Ok(Arc::new(Self))
     }
@@ -44,8 +49,21 @@ impl Family for Unused {
         Ok(Arc::new(Self))
     }
 
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    async fn bare_mailer(
+        &mut self,
+        _: &Arc<dyn SessionStore>,
+    ) -> std::result::Result<Arc<dyn Mailer>, String> {
+        Ok(Arc::new(Self))
+    }
+
     fn mail_events(&self) -> Option<Arc<dyn MailEvents>> {
         None
+    }
+
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    fn session_keys(&self) -> std::result::Result<Arc<dyn waiterix_ports::moving::SessionKeys>, String> {
+        Err("no sessions are configured, because this function does not use them".to_owned())
     }
 
     async fn sessions(&mut self) -> std::result::Result<Arc<dyn SessionStore>, String> {

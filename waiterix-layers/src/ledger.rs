@@ -20,7 +20,9 @@
 //! send. Decision 16 has the alternatives.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,6 +61,10 @@ pub struct LedgeredMailer {
     inner: Arc<dyn Mailer>,
     ledger: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
+    /// Counters of a session store begin anew when it is moved elsewhere, so what tells senders apart is drawn as well: by what the
+    /// standard library draws for its maps, since it guards against accidents only.
+    marks: RandomState,
+    sent: AtomicU64,
 }
 
 impl fmt::Debug for LedgeredMailer {
@@ -76,7 +82,7 @@ struct Record {
     content: String,
     /// When the attempt began, in milliseconds since the Unix epoch.
     since_ms: i64,
-    /// The number of the sender among all that ever tried this id: no two have one.
+    /// A mark of the sender among all that ever tried this id: no two have one.
     sender: u64,
 }
 
@@ -105,7 +111,7 @@ impl LedgeredMailer {
     /// agree to within seconds.
     #[must_use]
     pub fn new(inner: Arc<dyn Mailer>, ledger: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, ledger, clock }
+        Self { inner, ledger, clock, marks: RandomState::new(), sent: AtomicU64::new(0) }
     }
 
     /// Begins an attempt, or finds what is known of the one that was begun under this key. `None` where it ended in
@@ -248,8 +254,9 @@ impl Mailer for LedgeredMailer {
             return Ok(Outcome::Rejected { reason: fault.to_owned() });
         }
         let (id, content) = (format!("{:x}", Sha256::digest(mail.id.as_str())), digest(mail));
-        let sender =
+        let number =
             self.ledger.temp_count(&format!("mail:{id}"), FAILURE_REMEMBERED).await.map_err(closed)?;
+        let sender = self.marks.hash_one((number, self.sent.fetch_add(1, Ordering::Relaxed)));
         let patient_until = Instant::now() + PATIENCE;
         let (mut attempt, mut pause) = (1, PAUSE);
         loop {

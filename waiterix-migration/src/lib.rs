@@ -17,16 +17,30 @@
 //! by `relay`, which whoever runs the service calls from time to time.
 
 mod blob;
+mod drain;
 mod journal;
 mod mail;
+mod memory;
 mod notifier;
 mod phase;
+pub mod plan;
 pub mod protocol;
+pub mod rows;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-pub use blob::{BlobKey, DualBlobStore};
-pub use journal::{Entry, EntryId, Journal, MemoryJournal, Pass};
+pub use blob::{
+    BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
+};
+pub use drain::{DrainableNotifier, Drained, due};
+pub use journal::{MemoryJournal, Pass};
 pub use mail::{RoutedMailer, Share};
+pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
-pub use phase::{Leader, Mirroring, Phase, Phases, Switch};
-pub use session::{DualSessionStore, SessionKey};
+pub use phase::{Phase, Phases, Switch, Writing};
+pub use session::{
+    Carried, DualSessionStore, MAIL_MEMORY, SessionDifference, SessionFault, SessionKey, SessionSweep,
+    SessionsCompared, SessionsSwept,
+};
+pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

@@ -27,6 +27,12 @@ impl Share {
         self.0.store(percent.min(100), Ordering::SeqCst);
     }
 
+    /// What it is now.
+    #[must_use]
+    pub fn get_percent(&self) -> u8 {
+        self.0.load(Ordering::SeqCst)
+    }
+
     fn includes(&self, address: &str) -> bool {
         let digest = Sha256::digest(normalised_address(address));
         let place = u16::from_be_bytes([digest[0], digest[1]]) % 100;

@@ -3,23 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The provider that answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Leader {
-    /// The one that is moved away from.
-    Old,
-    /// The one that is moved to.
-    New,
-}
-
-/// When the other side follows a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mirroring {
-    /// Before the write is answered, unless it fails; then later.
-    Inline,
-    /// Later, by the relay.
-    Background,
-}
+use async_trait::async_trait;
+use tokio::sync::OwnedRwLockReadGuard;
+use waiterix_ports::Result;
+pub(crate) use waiterix_ports::moving::{Leader, Mirroring};
 
 /// A step of the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,15 +46,49 @@ impl Phase {
 }
 
 /// Tells the phase. A mirror asks once for every call, so that a call is of one phase from beginning to end.
+#[async_trait]
 pub trait Phases: fmt::Debug + Send + Sync + 'static {
-    /// The phase now.
-    fn now(&self) -> Phase;
+    /// The phase for a call that only reads.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can say any more who leads.
+    async fn reading(&self) -> Result<Phase>;
+
+    /// The phase for a call that writes. The leader is not changed before what is answered is dropped; while it is being
+    /// changed, this waits.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can say who leads, or the change takes too long. Nothing was written then.
+    async fn writing(&self) -> Result<Writing>;
+}
+
+/// The phase of a call that writes, as long as it does.
+#[derive(Debug)]
+pub struct Writing {
+    /// The phase.
+    pub phase: Phase,
+    /// Keeps the leader from being changed.
+    _pass: Option<OwnedRwLockReadGuard<()>>,
+}
+
+impl Writing {
+    /// A call that nobody waits for.
+    #[must_use]
+    pub const fn of(phase: Phase) -> Self {
+        Self { phase, _pass: None }
+    }
+
+    /// A call that is waited for by whoever wants the lock for itself.
+    #[must_use]
+    pub const fn with_pass(phase: Phase, pass: OwnedRwLockReadGuard<()>) -> Self {
+        Self { phase, _pass: Some(pass) }
+    }
 }
 
 /// A phase that can be switched while mirrors use it.
 ///
 /// Switching the leader is the last step of a cutover and not all of it: before it, writes have stopped everywhere and the
-/// journal is empty.
+/// journal is empty. A [`crate::plan::Watch`] sees to that; this is for tests, and for a service that is not being moved.
 pub struct Switch(AtomicU8);
 
 impl Switch {
@@ -81,6 +102,12 @@ impl Switch {
     pub fn set(&self, phase: Phase) {
         self.0.store(phase.code(), Ordering::SeqCst);
     }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn now(&self) -> Phase {
+        Phase::of(self.0.load(Ordering::SeqCst))
+    }
 }
 
 impl fmt::Debug for Switch {
@@ -89,9 +116,14 @@ impl fmt::Debug for Switch {
     }
 }
 
+#[async_trait]
 impl Phases for Switch {
-    fn now(&self) -> Phase {
-        Phase::of(self.0.load(Ordering::SeqCst))
+    async fn reading(&self) -> Result<Phase> {
+        Ok(self.now())
+    }
+
+    async fn writing(&self) -> Result<Writing> {
+        Ok(Writing::of(self.now()))
     }
 }
 

@@ -243,7 +243,7 @@ async fn an_instance_one_phase_behind_loses_nothing_and_brings_nothing_back() {
     let moving = Blobs::new(NEW).await;
     let behind = moving.instance(OLD_LATER);
     write(&behind, "kept", "kept").await;
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
     assert_eq!(read(&*moving.mirror, "kept").await.unwrap(), b"kept", "not taken for a deleted one");
     write(&*moving.mirror, "gone", "gone").await;
     behind.delete("gone").await.unwrap();
@@ -358,4 +358,26 @@ async fn a_listing_names_what_is_in_either_store_once_and_goes_on_when_the_leade
         assert_eq!(keys, (0..30).map(|number| format!("k{number:02}")).collect::<Vec<_>>(), "{limit}");
     }
     refused(moving.mirror.list("k", Some("no page"), 5).await, ErrorKind::Invalid, "a stranger's cursor");
+}
+
+#[tokio::test]
+async fn a_relay_in_the_middle_of_a_write_does_not_forget_it() {
+    let moving = Blobs::new(Phase::ALL[0]).await;
+    moving.old.put("one", PutBlob::new("older")).await.unwrap();
+    moving.new.put("one", PutBlob::new("older")).await.unwrap();
+    let other = moving.instance(Phase::ALL[0]);
+    moving.old_wire.before("blob.put", async move { _ = other.relay().await.unwrap() });
+    moving.mirror.put("one", PutBlob::new("newer!")).await.unwrap();
+    assert!(moving.old_wire.has_happened());
+    moving.mirror.relay().await.unwrap();
+    assert_eq!(moving.new.head("one").await.unwrap().size, 6);
+    let other = moving.instance(Phase::ALL[0]);
+    moving.old_wire.before("blob.delete", async move { _ = other.relay().await.unwrap() });
+    let new_wire = moving.new_wire.clone();
+    moving.new_wire.before("blob.delete", async move { new_wire.cut() });
+    moving.mirror.delete("one").await.unwrap();
+    moving.new_wire.mend();
+    assert!(moving.mirror.head("one").await.is_err(), "what the other store still has was deleted");
+    moving.mirror.relay().await.unwrap();
+    assert!(moving.new.head("one").await.is_err() && moving.journal.is_empty());
 }

@@ -187,7 +187,7 @@ async fn a_slow_copy_of_an_older_state_is_refused() {
         // Whoever is slow does not get to look again.
         old_wire.cut();
     });
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 0, failed: 1 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 0, failed: 1, ..Pass::default() });
     assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(5000));
     assert!(moving.journal.is_empty(), "so nobody would make up for it");
 }
@@ -223,7 +223,7 @@ async fn a_logout_by_the_old_application_ends_the_copy() {
         );
         // What a trigger on its table does.
         moving.journal.add(&SessionKey::Session(id("one"))).await.unwrap();
-        assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+        assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
         assert!(!has(&*moving.mirror, "one").await);
         assert!(!has(&*moving.new, "one").await && !has(&*moving.old, "one").await);
     }
@@ -252,7 +252,7 @@ async fn a_storm_of_touches_is_one_write_on_the_other_side() {
             .unwrap();
     }
     assert_eq!(moving.new.load(&id("one")).await.unwrap().unwrap().revision, revision, "nothing came yet");
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
     assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(3700));
     assert!(moving.journal.is_empty());
 }
@@ -356,7 +356,7 @@ async fn a_write_of_unknown_outcome_stays_dirty_until_both_are_equal() {
     refused(answer, ErrorKind::Timeout, "it was done, and the answer lost");
     moving.old_wire.mend();
     assert_ne!(moving.new.load(&id("one")).await.unwrap().unwrap().session, read.session);
-    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0 });
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, failed: 0, ..Pass::default() });
     assert_eq!(moving.new.load(&id("one")).await.unwrap().unwrap().session, read.session);
 }
 
@@ -411,4 +411,55 @@ async fn a_code_that_was_replaced_does_not_come_back() {
     moving.mirror.relay().await.unwrap();
     moving.switch.set(OLD);
     assert_eq!(moving.mirror.temp_take("code").await.unwrap(), None, "nor does the way back bring it");
+}
+
+#[tokio::test]
+async fn a_relay_in_the_middle_of_a_write_does_not_forget_it() {
+    for operation in ["session.update", "session.touch", "session.temp_set"] {
+        let moving = Sessions::new(OLD_LATER);
+        moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+        moving.mirror.relay().await.unwrap();
+        let mut read = moving.mirror.load(&id("one")).await.unwrap().unwrap();
+        read.session.extra.insert("step".to_owned(), json!(2));
+        let other = moving.instance(OLD);
+        moving.old_wire.before(operation, async move { _ = other.relay().await.unwrap() });
+        let end = moving.clock.now().plus_seconds(7200);
+        match operation {
+            "session.update" => drop(moving.mirror.update(&read.session, &read.revision).await.unwrap()),
+            "session.touch" => {
+                assert!(moving.mirror.touch(&id("one"), moving.clock.now(), end).await.unwrap())
+            }
+            _ => {
+                moving.new.temp_set("code", &json!("older"), HOUR).await.unwrap();
+                moving.mirror.temp_set("code", &json!("newer"), HOUR).await.unwrap();
+            }
+        }
+        assert!(moving.old_wire.has_happened());
+        moving.mirror.relay().await.unwrap();
+        assert!(moving.journal.is_empty());
+        match operation {
+            "session.update" => {
+                let copy = moving.new.load(&id("one")).await.unwrap().unwrap().session;
+                assert_eq!(copy.extra["step"], json!(2));
+            }
+            "session.touch" => assert_eq!(end_in(&*moving.new, "one").await, end),
+            _ => assert_eq!(moving.new.temp_get("code").await.unwrap(), None, "what is there is older"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_died_in_the_middle_of_a_write_is_made_up_for() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.mirror.create(&session(&moving, "one", 3600)).await.unwrap();
+    moving.mirror.relay().await.unwrap();
+    moving.journal.begin(&SessionKey::Session(id("one"))).await.unwrap();
+    let now = moving.clock.now();
+    moving.old.touch(&id("one"), now, now.plus_seconds(7200)).await.unwrap();
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { waiting: 1, ..Pass::default() });
+    assert_eq!(end_in(&*moving.new, "one").await, now.plus_seconds(7200), "at once");
+    assert_eq!(moving.journal.len(), 1, "it may still be at it");
+    moving.journal.give_up_writes();
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 1, ..Pass::default() });
+    assert!(moving.journal.is_empty());
 }

@@ -3,12 +3,26 @@
 //! A *side* is a database that takes part in a move. It keeps, beside the rows, a [`Standing`], which it enforces against
 //! every writer there is, and a journal of dirty keys, which it fills in the transaction of every write. Who decides what is
 //! moved when is `waiterix-migration`; it names no adapter and speaks to both sides through [`RowSide`].
+//!
+//! What moves without being rows has a [journal] that its mirrors fill, and is [walked](walk) over. The [plan] says who leads in each
+//! port.
+
+pub mod journal;
+pub mod plan;
+pub mod walk;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use journal::{Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
+pub use plan::{
+    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
+    Turns, Watcher,
+};
+pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
 use crate::{KeyRange, Result};
 
@@ -85,12 +99,15 @@ pub struct JournalEntry {
 pub struct Backlog {
     /// Entries of the journal.
     pub entries: u64,
+    /// Keys in quarantine, counted in the same snapshot: keys go from the one into the other and back, so that of two moments
+    /// both may seem empty although they never were.
+    pub quarantined: u64,
     /// How old the oldest one is, by the clock of the side itself.
     pub age: Duration,
 }
 
-/// A row as its side writes it down: every column by its name, as a JSON object whose texts and numbers lose nothing.
-/// It has personal data, so it is never shown.
+/// A row as its side writes it down: a JSON object of every column by its name, each as the text the server writes its value
+/// as, which loses nothing; `null` where there is no value. It has personal data, so it is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Image(pub String);
 
@@ -296,7 +313,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`, `Timeout`.
     async fn claim(&self, what: &Claiming) -> Result<Box<dyn Claim>>;
 
-    /// How much is in the journal.
+    /// How much is in the journal and in quarantine, both at one moment.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
@@ -351,13 +368,23 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable` with `Violation::NotLeading` when the side does not follow in that epoch; `Unavailable`, `Timeout`.
     async fn hold(&self, epoch: u64, keys: &[MovingKey]) -> Result<Box<dyn Hold>>;
 
-    /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be.
+    /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be. Both sides
+    /// understand them, so they are what is compared.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn ranges(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>>;
 
-    /// Reads a range in one snapshot.
+    /// Cuts a table for the copy, into ranges of about so many rows which together hold every row there is. What they mean is
+    /// known to this side only, which may prefer the order in which the rows lie; the other one remembers them as they are. Asked
+    /// again, it answers the same ones until everything is [taken away](RowSide::uninstall), so that a copy that was broken off
+    /// goes on. What is written after the cut may be in none of them, and is in the journal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn cut(&self, table: &str, rows: u64) -> Result<Vec<KeyRange>>;
+
+    /// Reads a range of a [cut](RowSide::cut), or one of [`ranges`](RowSide::ranges), in one snapshot.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
@@ -384,10 +411,12 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Denied`, `Unavailable`, `Timeout`.
     async fn before_copy(&self) -> Result<()>;
 
-    /// Makes indexes and foreign keys again, and has the server check all rows; doing it again changes nothing.
+    /// Makes indexes and foreign keys again, and has the server check all rows; doing it again changes nothing. It belongs
+    /// between the copy and the first key that is made equal.
     ///
     /// # Errors
-    /// `Conflict` when rows break one; `Denied`, `Unavailable`, `Timeout`.
+    /// `Conflict` when rows break one, which rows that were copied at different moments may: everything else is made then, keys
+    /// can be made equal, and after that it is to be called again. `Denied`, `Unavailable`, `Timeout`.
     async fn after_copy(&self) -> Result<()>;
 
     /// Counts and hashes ranges of a table, in one pass.

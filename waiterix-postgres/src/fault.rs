@@ -12,6 +12,9 @@ use crate::connect;
 /// After which time it is worth another try where many want the same rows, or where the server is full.
 const LATER: Duration = Duration::from_millis(250);
 
+/// What the triggers of a [move](crate::moving) refuse a write with.
+pub(crate) const NOT_LEADING: &str = "WX001";
+
 /// Why a statement did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -86,6 +89,11 @@ impl Failure {
         self.is_harmless() && self.code() == Some("23505")
     }
 
+    /// Whether the database takes part in a move and does not take the write: it will not take it a moment later either.
+    pub(crate) fn is_of_standing(&self) -> bool {
+        self.code() == Some(NOT_LEADING)
+    }
+
     /// Whether the database has another layout than was thought.
     pub(crate) fn is_of_layout(&self) -> bool {
         self.code() == Some("42703")
@@ -120,6 +128,11 @@ pub(crate) fn of(failure: &Failure, operation: &'static str, effect: Effect) -> 
 
 fn refused(refusal: &PgDatabaseError, operation: &'static str) -> Error {
     let code = refusal.code();
+    if code == NOT_LEADING {
+        return Error::new(ErrorKind::Unavailable, operation)
+            .violating(Violation::NotLeading)
+            .with("fault", refusal.message());
+    }
     let (kind, retry) = match code {
         "25006" => (ErrorKind::Unavailable, Retry::Safe),
         "57014" => (ErrorKind::Timeout, Retry::Safe),

@@ -6,6 +6,7 @@ pub mod connect;
 mod decode;
 mod fault;
 mod layout;
+pub mod moving;
 mod queries;
 mod reading;
 pub mod schema;

@@ -53,7 +53,7 @@ impl Session {
         self.pooled
     }
 
-    async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         patience: Duration,
         work: impl Future<Output = sqlx::Result<T>> + Send,
     ) -> Result<T, Failure> {
@@ -70,11 +70,69 @@ impl Session {
 
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self, mode: Mode) -> Result<(), Failure> {
-        self.plain(mode.begin()).await.map_err(|failure| match failure {
-            // So a standby says that it cannot begin a transaction that writes.
-            Failure::Said(error) if mode == Mode::Write && is_unsupported(&error) => Failure::Standby(error),
-            failure => failure,
-        })
+        self.plain(mode.begin()).await.map_err(|failure| of_standby(failure, mode))
+    }
+
+    /// Begins a transaction and runs statements in it, in one round trip.
+    pub(crate) async fn begin_with(&mut self, mode: Mode, statements: &str) -> Result<(), Failure> {
+        let begun = self.run(made(format!("{}; {statements}", mode.begin()))).await;
+        begun.map_err(|failure| of_standby(failure, mode))
+    }
+
+    /// Statements and pieces of an answer may take this long from now on. The server is told by the transaction.
+    pub(crate) fn allow(&mut self, limit: Duration) {
+        self.patience = limit + GRACE;
+    }
+
+    /// The connection, for what reads the catalog.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.lease
+    }
+
+    /// Sends the answer of a `COPY … TO STDOUT` to `take`, piece by piece. After a failure the connection is not to be used.
+    pub(crate) async fn copy_out(
+        &mut self,
+        sql: &str,
+        mut take: impl FnMut(&[u8]) + Send,
+    ) -> Result<(), Failure> {
+        /// A piece is a row, and a clock that is wound up for every row costs more than the row.
+        const PIECES: usize = 1_000;
+        let patience = self.patience;
+        let connection: &mut PgConnection = &mut self.lease;
+        let mut pieces = Self::in_time(patience, connection.copy_out_raw(sql)).await?;
+        loop {
+            let some = async {
+                for _ in 0..PIECES {
+                    match pieces.try_next().await? {
+                        Some(piece) => take(&piece),
+                        None => return Ok(true),
+                    }
+                }
+                Ok(false)
+            };
+            if Self::in_time(patience, some).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends data to a `COPY … FROM STDIN`. After a failure the connection is not to be used.
+    pub(crate) async fn copy_in(&mut self, sql: &str, data: &[u8]) -> Result<(), Failure> {
+        /// The driver has a copy of what is under way.
+        const PIECE: usize = 256 * 1_024;
+        let patience = self.patience;
+        let connection: &mut PgConnection = &mut self.lease;
+        let mut copy = Self::in_time(patience, connection.copy_in_raw(sql)).await?;
+        for piece in data.chunks(PIECE) {
+            Self::in_time(patience, copy.send(piece)).await?;
+        }
+        Self::in_time(patience, copy.finish()).await.map(drop)
+    }
+
+    /// Runs statements without arguments and without an answer that anybody wants.
+    pub(crate) async fn run(&mut self, sql: SqlStr) -> Result<(), Failure> {
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, connection.execute(sqlx::raw_sql(sql))).await.map(drop)
     }
 
     /// Makes what the transaction did lasting.
@@ -97,6 +155,13 @@ impl Session {
     /// Runs a statement and gathers its whole answer, which must come in time.
     pub(crate) async fn all(&mut self, sql: SqlStr, arguments: PgArguments) -> Result<Vec<PgRow>, Failure> {
         let query = sqlx::query_with(sql, arguments).persistent(!self.pooled);
+        let connection: &mut PgConnection = &mut self.lease;
+        Self::in_time(self.patience, query.fetch_all(connection)).await
+    }
+
+    /// The same for a statement without arguments that will not come again as it is.
+    pub(crate) async fn once(&mut self, sql: SqlStr) -> Result<Vec<PgRow>, Failure> {
+        let query = sqlx::query_with(sql, PgArguments::default()).persistent(false);
         let connection: &mut PgConnection = &mut self.lease;
         Self::in_time(self.patience, query.fetch_all(connection)).await
     }
@@ -156,6 +221,14 @@ impl Session {
             Ok(()) => self.release(),
             Err(failure) => self.discard(&failure),
         }
+    }
+}
+
+fn of_standby(failure: Failure, mode: Mode) -> Failure {
+    match failure {
+        // So a standby says that it cannot begin a transaction that writes.
+        Failure::Said(error) if mode == Mode::Write && is_unsupported(&error) => Failure::Standby(error),
+        failure => failure,
     }
 }
 

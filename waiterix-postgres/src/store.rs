@@ -21,9 +21,10 @@ use crate::session::{Mode, made};
 use crate::{decode, walk};
 
 const MAX_PAGE: u32 = 10_000;
-const FORGET: &str = "WITH old AS (SELECT id FROM public.waiterix_commits WHERE recorded_at < $1 \
-    ORDER BY recorded_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
-    gone AS (DELETE FROM public.waiterix_commits c USING old WHERE c.id = old.id RETURNING 1) \
+// The ids are collected into an array first: joined with them, the whole table would be read for each batch.
+const FORGET: &str = "WITH gone AS (DELETE FROM public.waiterix_commits WHERE id = ANY (ARRAY (\
+    SELECT id FROM public.waiterix_commits WHERE recorded_at < $1 \
+    ORDER BY recorded_at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
     SELECT count(*) FROM gone";
 
 /// A [`Store`] in a PostgreSQL database that has the [schema](crate::schema), reached directly or through a pooler in

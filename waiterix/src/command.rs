@@ -26,6 +26,10 @@ pub(crate) enum Command {
     #[cfg(any(feature = "aws", feature = "legacy"))]
     #[command(subcommand)]
     Schema(Schema),
+    /// Move the service from its old providers to the new ones while it runs, and back as long as it is not finished.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    #[command(subcommand)]
+    Migrate(crate::migrate::Migrate),
     /// Print the OpenAPI document.
     Openapi,
 }

@@ -4,6 +4,8 @@ mod banner;
 mod command;
 mod demo;
 mod doctor;
+#[cfg(all(feature = "aws", feature = "legacy"))]
+mod migrate;
 #[cfg(any(feature = "aws", feature = "legacy"))]
 mod schema;
 mod serve;
@@ -21,6 +23,8 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         #[cfg(any(feature = "aws", feature = "legacy"))]
         Command::Schema(what) => schema::run(what),
+        #[cfg(all(feature = "aws", feature = "legacy"))]
+        Command::Migrate(what) => migrate::run(what),
         Command::Openapi => {
             banner::say(&waiterix_app::http::document().to_pretty_json().unwrap_or_default());
             Ok(())

@@ -134,7 +134,7 @@ async fn keep_writing(service: Arc<Service>, mut stopped: watch::Receiver<bool>)
 
 /// Hears Ctrl-C and SIGTERM from now on; what is answered waits for the first of them.
 #[cfg(unix)]
-fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, String> {
     use tokio::signal::unix::{SignalKind, signal};
     let hear = |kind| signal(kind).map_err(|error| format!("cannot hear signals: {error}"));
     let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?);
@@ -149,7 +149,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, String> {
 /// What is answered waits for Ctrl-C.
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps, reason = "hearing signals can fail elsewhere")]
-fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, String> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -8,7 +8,10 @@ mod backends;
 mod bench;
 mod checks;
 mod command;
+mod connection;
+mod demo;
 mod deploy;
+mod psql;
 mod test;
 mod up;
 
@@ -42,6 +45,8 @@ enum Task {
     Audit,
     /// Measure the release build and write the figures to docs/performance.md.
     Bench(bench::Options),
+    /// Move a live service from its old providers to new ones and back, on this machine, while guests order.
+    DemoMigration(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Task::Deploy(options) => deploy::deploy(&options),
         Task::Audit => audit::run(),
         Task::Bench(options) => bench::run(&options),
+        Task::DemoMigration(options) => demo::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

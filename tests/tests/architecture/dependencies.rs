@@ -30,14 +30,14 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
         "waiterix-adapters-aws" | "waiterix-adapters-legacy" => [inner(), vec!["waiterix-postgres"]].concat(),
         "waiterix-compose" => [
             inner(),
-            vec!["waiterix-app", "waiterix-layers", "waiterix-postgres"],
+            vec!["waiterix-app", "waiterix-layers", "waiterix-migration", "waiterix-postgres"],
             vec!["waiterix-adapters-local", "waiterix-adapters-legacy", "waiterix-adapters-aws"],
         ]
         .concat(),
         // The adapters of AWS and of old make the connections that `schema` looks at.
         "waiterix" => [
             inner(),
-            vec!["waiterix-app", "waiterix-compose", "waiterix-postgres"],
+            vec!["waiterix-app", "waiterix-compose", "waiterix-migration", "waiterix-postgres"],
             vec!["waiterix-adapters-legacy", "waiterix-adapters-aws"],
         ]
         .concat(),
@@ -45,6 +45,7 @@ fn may_use(name: &str) -> Option<Vec<&'static str>> {
         "waiterix-tests" => [
             inner(),
             vec!["waiterix-app", "waiterix-backends", "waiterix-contract", "waiterix-layers"],
+            vec!["waiterix-migration"],
             vec![
                 "waiterix-adapters-local",
                 "waiterix-adapters-legacy",

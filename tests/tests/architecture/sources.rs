@@ -34,8 +34,11 @@ const NONE: [String; 0] = [];
 #[test]
 fn sql_is_written_in_adapters_only() {
     let sql = r"\b(SELECT\s+[\w*(][^;]*\bFROM\b|INSERT\s+(OR\s+\w+\s+)?INTO\s+\w|DELETE\s+FROM\s+\w|UPDATE\s+\w+\s+SET\b|CREATE\s+(UNIQUE\s+)?(TABLE|INDEX)\b)";
+    // Tools check what adapters wrote by SQL of their own, or the check would share the fault.
     let adapter = |file: &SourceFile| {
-        file.crate_folder().starts_with("waiterix-adapters-") || file.crate_folder() == "waiterix-postgres"
+        file.crate_folder().starts_with("waiterix-adapters-")
+            || file.crate_folder() == "waiterix-postgres"
+            || is_tool(file)
     };
     assert_eq!(lines_with(sql, adapter), NONE);
     let found = sources().iter().any(|file| adapter(file) && Regex::new(sql).unwrap().is_match(&file.text));

@@ -68,3 +68,4 @@ macro_rules! suite {
 suite!(local, async { Some(Stage::local()) });
 suite!(legacy, Stage::legacy());
 suite!(aws, Stage::aws());
+suite!(dual, Stage::dual());

@@ -5,6 +5,7 @@
 //! moment in between is harmless; `docs/decisions/0014-sessions-in-redis.md` has the argument.
 
 mod fault;
+mod keys;
 mod link;
 mod record;
 mod roll;

@@ -114,6 +114,10 @@ impl RedisSessionStore {
         Ok(Self { link: Link::new(settings, clock.clone())?, clock, marks: Marks::new() })
     }
 
+    pub(super) const fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// The record of a session that may be stored now.
     fn checked(&self, session: &Session, operation: &'static str) -> Result<Record> {
         if !is_session_id(session.id.reveal()) {

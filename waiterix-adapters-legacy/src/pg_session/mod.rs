@@ -6,6 +6,7 @@
 
 mod digest;
 mod escapes;
+mod keys;
 mod record;
 mod settings;
 mod store;

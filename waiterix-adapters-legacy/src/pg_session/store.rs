@@ -184,7 +184,7 @@ impl PgSessionStore {
     }
 
     /// Now as the old server asks for it, rounded up to the second: what ended before that has ended.
-    fn this_second(&self) -> Argument<'static> {
+    pub(super) fn this_second(&self) -> Argument<'static> {
         Argument::Instant(Some(second(self.now())))
     }
 

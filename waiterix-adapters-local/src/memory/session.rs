@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
+use waiterix_ports::moving::{KeyPage, SessionKeys, TempKey};
 use waiterix_ports::session::{MAX_SESSION_BYTES, MAX_TEMP_BYTES, MAX_TTL, is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
@@ -298,5 +299,31 @@ impl SessionStore for MemorySessionStore {
 
     async fn check(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// A page of sorted keys behind another one.
+fn page<K>(mut keys: Vec<(String, K)>, from: Option<&str>, limit: u32) -> KeyPage<K> {
+    keys.retain(|(name, _)| from.is_none_or(|from| name.as_str() > from));
+    keys.sort_by(|one, other| one.0.cmp(&other.0));
+    let is_last = keys.len() <= limit as usize;
+    keys.truncate(limit as usize);
+    let next = keys.last().filter(|_| !is_last).map(|(name, _)| name.clone());
+    KeyPage { keys: keys.into_iter().map(|(_, key)| key).collect(), next }
+}
+
+#[async_trait]
+impl SessionKeys for MemorySessionStore {
+    async fn session_ids(&self, from: Option<&str>, limit: u32) -> Result<KeyPage<SessionId>> {
+        let (state, now) = (self.state(), self.clock.now());
+        let live = state.sessions.iter().filter(|(_, record)| record.expires_at > now);
+        Ok(page(live.map(|(id, _)| (id.reveal().to_owned(), id.clone())).collect(), from, limit))
+    }
+
+    async fn temp_keys(&self, prefix: &str, from: Option<&str>, limit: u32) -> Result<KeyPage<TempKey>> {
+        let (state, now) = (self.state(), self.clock.now());
+        let live = state.values.iter().filter(|(key, held)| held.end > now && key.starts_with(prefix));
+        let keys = live.map(|(key, held)| (key.clone(), TempKey { key: key.clone(), ends_at: held.end }));
+        Ok(page(keys.collect(), from, limit))
     }
 }

@@ -4,7 +4,9 @@ use waiterix_domain::Timestamp;
 use waiterix_ports::blob::{MAX_BLOB_BYTES, is_key};
 use waiterix_ports::{BlobMeta, BlobStore, Download, Error, ErrorKind, PutBlob, PutMode, Result, Retry};
 
+use super::digest::{Sum, digested};
 use super::{BlobKey, DualBlobStore, Sides};
+use crate::journal::settle_entry;
 
 /// How often an object that changes meanwhile is tried before it is left to the next walk of the relay.
 const TRIES: u32 = 5;
@@ -20,10 +22,24 @@ pub(super) fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What stores an object as it is told of, and no more visible.
-fn copy_of(source: Download, mode: PutMode) -> PutBlob {
+/// A copy that was made.
+#[derive(Debug)]
+pub(super) struct Copied {
+    /// Its size in bytes.
+    pub(super) size: u64,
+    /// The SHA-256 of what was sent.
+    pub(super) sha256: [u8; 32],
+    /// What the leader calls the object.
+    pub(super) leaders: String,
+    /// What the other store calls the copy.
+    pub(super) others: String,
+}
+
+/// What stores an object as it is told of, and no more visible; and the digest of what was stored, afterwards.
+fn copy_of(source: Download, mode: PutMode) -> (PutBlob, Sum) {
     let Download { meta, body, .. } = source;
-    PutBlob {
+    let (body, sum) = digested(body);
+    let put = PutBlob {
         body,
         size: Some(meta.size),
         content_type: Some(meta.content_type),
@@ -32,7 +48,8 @@ fn copy_of(source: Download, mode: PutMode) -> PutBlob {
         visibility: meta.visibility,
         mode,
         max_size: MAX_BLOB_BYTES,
-    }
+    };
+    (put, sum)
 }
 
 /// Whether an object is still the one that was read.
@@ -53,41 +70,68 @@ impl DualBlobStore {
     ///
     /// The other store is asked first and the leader read afterwards, and the other one is written only where it still holds
     /// what it held: a slow copy of an older object is refused. Then the leader is looked at again.
-    pub(super) async fn converge(&self, sides: &Sides<'_>, key: &str) -> Result<()> {
+    pub(super) async fn converge(&self, sides: &Sides<'_>, key: &str) -> Result<Option<Copied>> {
+        let there = found(sides.other.head(key).await)?;
+        self.converge_from(sides, key, there).await
+    }
+
+    /// The same for whoever has asked the other store already; answers the copy, if it was one that made them equal.
+    pub(super) async fn converge_from(
+        &self,
+        sides: &Sides<'_>,
+        key: &str,
+        there: Option<BlobMeta>,
+    ) -> Result<Option<Copied>> {
         let _alone = self.locks.of(key).await;
+        let mut asked = Some(there);
         for _ in 0..TRIES {
-            let there = found(sides.other.head(key).await)?;
+            let there = match asked.take() {
+                Some(there) => there,
+                None => found(sides.other.head(key).await)?,
+            };
             let Some(source) = found(sides.leader.get(key, None).await)? else {
                 // Without a delete that was asked for, it is the other store's alone: the write never came about.
                 if there.is_some() && self.is_deleted(sides, key).await? {
                     sides.other.delete(key).await?;
                 }
                 if found(sides.leader.head(key).await)?.is_none() {
-                    return Ok(());
+                    return Ok(None);
                 }
                 continue;
             };
             let before = source.meta.clone();
             let mode = there.map_or(PutMode::Create, |there| PutMode::IfMatch(there.etag));
             let copying = BlobKey::Copying { key: key.to_owned(), to: sides.follower(), size: before.size };
-            let entry = self.journal.add(&copying).await?;
-            let copy = match sides.other.put(key, copy_of(source, mode)).await {
+            let entry = self.journal.begin(&copying).await?;
+            let (blob, sum) = copy_of(source, mode);
+            let copy = match sides.other.put(key, blob).await {
                 Ok(copy) => copy,
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     self.journal.done(&[entry]).await?;
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    settle_entry(&*self.journal, entry, false).await;
+                    return Err(error);
+                }
             };
-            let after = found(sides.leader.head(key).await)?;
-            let is_gone = after.is_none();
-            if is_gone && found(sides.other.head(key).await)?.is_some_and(|now| unchanged(&copy, &now)) {
-                // It was deleted on both sides while it was copied.
-                sides.other.delete(key).await?;
-            }
-            self.journal.done(&[entry]).await?;
+            let checked = async {
+                let after = found(sides.leader.head(key).await)?;
+                let is_gone = after.is_none();
+                if is_gone && found(sides.other.head(key).await)?.is_some_and(|now| unchanged(&copy, &now)) {
+                    // It was deleted on both sides while it was copied.
+                    sides.other.delete(key).await?;
+                }
+                Ok(after)
+            };
+            let checked = checked.await;
+            settle_entry(&*self.journal, entry, checked.is_ok()).await;
+            let after: Option<BlobMeta> = checked?;
             if after.is_some_and(|after| unchanged(&before, &after)) {
-                return Ok(());
+                // A store that did not read all of the body cannot have stored it.
+                let sha256 = sum.of_bytes(before.size).ok_or_else(restless)?;
+                let (size, leaders, others) = (before.size, before.etag, copy.etag);
+                return Ok(Some(Copied { size, sha256, leaders, others }));
             }
         }
         Err(restless())
@@ -103,24 +147,26 @@ impl DualBlobStore {
         let Some(BlobMeta { size, .. }) = found(sides.other.head(key).await)? else { return Ok(false) };
         let _alone = self.locks.of(key).await;
         let copying = BlobKey::Copying { key: key.to_owned(), to: sides.led_by, size };
-        let entry = self.journal.add(&copying).await?;
+        let entry = self.journal.begin(&copying).await?;
+        let adopted = self.copy_to_leader(sides, key).await;
+        settle_entry(&*self.journal, entry, adopted.is_ok()).await;
+        adopted
+    }
+
+    async fn copy_to_leader(&self, sides: &Sides<'_>, key: &str) -> Result<bool> {
         for _ in 0..TRIES {
             if self.is_deleted(sides, key).await? {
                 break;
             }
             let Some(source) = found(sides.other.get(key, None).await)? else { break };
             let before = source.meta.clone();
-            let copy = match sides.leader.put(key, copy_of(source, PutMode::Create)).await {
+            let copy = match sides.leader.put(key, copy_of(source, PutMode::Create).0).await {
                 Ok(copy) => copy,
-                Err(error) if error.kind() == ErrorKind::Conflict => {
-                    self.journal.done(&[entry]).await?;
-                    return Ok(true);
-                }
+                Err(error) if error.kind() == ErrorKind::Conflict => return Ok(true),
                 Err(error) => return Err(error),
             };
             let after = found(sides.other.head(key).await)?;
             if after.is_some_and(|after| unchanged(&before, &after)) && !self.is_deleted(sides, key).await? {
-                self.journal.done(&[entry]).await?;
                 return Ok(true);
             }
             // It was deleted or replaced while it was copied: the copy goes, unless it was replaced too.
@@ -128,7 +174,6 @@ impl DualBlobStore {
                 sides.leader.delete(key).await?;
             }
         }
-        self.journal.done(&[entry]).await?;
         Ok(found(sides.leader.head(key).await)?.is_some())
     }
 

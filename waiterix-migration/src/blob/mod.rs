@@ -1,8 +1,12 @@
 //! Objects in two stores.
 
+mod compare;
 mod converge;
+mod digest;
+mod key;
 mod list;
 mod locks;
+mod sweep;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,57 +14,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Url;
-use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
-use waiterix_ports::blob::UploadRequest;
+use waiterix_ports::blob::{UploadRequest, is_key};
+use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::{
     BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
 };
 
-use crate::journal::{Journal, Pass, dirty, had_no_effect};
-use crate::phase::{Leader, Mirroring, Phases};
+use crate::journal::{Dirty, Pass, dirty, had_no_effect, settle_entry};
+use crate::phase::{Phase, Phases, Writing};
+pub use compare::{Depth, ObjectFault};
 use converge::found;
+pub use key::BlobKey;
 use locks::Locks;
-
-/// What may differ between the two stores.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobKey {
-    /// The object was written in a store that led then: what the other one holds may be older. Where the leader has none, the
-    /// write did not come about, or a delete came after it that has an entry of its own.
-    ///
-    /// The leader is told, so that an instance that knows of a later phase copies in the right direction.
-    Written {
-        /// Which object.
-        key: String,
-        /// Who led.
-        leader: Leader,
-    },
-    /// The object was deleted in a store that led then: where that one has none, the other shall have none.
-    Deleted {
-        /// Which object.
-        key: String,
-        /// Who led.
-        leader: Leader,
-    },
-    /// The object was read from the other store, and its copy put off.
-    Wanted(String),
-    /// The object is being copied, and must not stay there if it is deleted meanwhile where it came from.
-    Copying {
-        /// Which object.
-        key: String,
-        /// Where to.
-        to: Leader,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A signed URL allows an upload to the leader.
-    Uploading {
-        /// Of which object.
-        key: String,
-        /// Until when.
-        until: Timestamp,
-    },
-}
+pub use sweep::{ObjectDifference, ObjectSweep, ObjectsCompared, ObjectsSwept};
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///
@@ -90,6 +57,8 @@ struct Sides<'a> {
     other: &'a dyn BlobStore,
     led_by: Leader,
     mirroring: Mirroring,
+    /// Keeps the leader from being changed during a call that writes.
+    _call: Writing,
 }
 
 impl Sides<'_> {
@@ -98,10 +67,7 @@ impl Sides<'_> {
     }
 
     fn follower(&self) -> Leader {
-        match self.led_by {
-            Leader::Old => Leader::New,
-            Leader::New => Leader::Old,
-        }
+        self.led_by.other()
     }
 
     fn written(&self, key: &str) -> BlobKey {
@@ -114,10 +80,7 @@ impl Sides<'_> {
 
     /// The names of the leader and the other store.
     fn names(&self) -> (&'static str, &'static str) {
-        match self.led_by {
-            Leader::Old => ("old", "new"),
-            Leader::New => ("new", "old"),
-        }
+        (self.led_by.as_str(), self.follower().as_str())
     }
 }
 
@@ -134,16 +97,27 @@ impl DualBlobStore {
         Self { old, new, phases, journal, clock, locks: Locks::default() }
     }
 
-    fn sides(&self) -> Sides<'_> {
-        self.sides_led_by(self.phases.now().leader)
+    /// Who is who in a call that only reads.
+    async fn reading(&self) -> Result<Sides<'_>> {
+        Ok(self.sides(Writing::of(self.phases.reading().await?)))
     }
 
-    fn sides_led_by(&self, led_by: Leader) -> Sides<'_> {
+    /// Who is who in a call that writes.
+    async fn writing(&self) -> Result<Sides<'_>> {
+        Ok(self.sides(self.phases.writing().await?))
+    }
+
+    fn sides(&self, call: Writing) -> Sides<'_> {
+        self.sides_led_by(call.phase.leader, call)
+    }
+
+    /// The sides as they were for an entry of the journal, which says who led then.
+    fn sides_led_by(&self, led_by: Leader, call: Writing) -> Sides<'_> {
         let (leader, other) = match led_by {
             Leader::Old => (&*self.old, &*self.new),
             Leader::New => (&*self.new, &*self.old),
         };
-        Sides { leader, other, led_by, mirroring: self.phases.now().mirroring }
+        Sides { leader, other, led_by, mirroring: call.phase.mirroring, _call: call }
     }
 
     /// Makes both stores equal about every dirty key; a key that fails stays dirty. An upload that may still arrive is looked
@@ -153,25 +127,51 @@ impl DualBlobStore {
     /// When the journal cannot be read.
     pub async fn relay(&self) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
-            let sides = self.sides();
-            let settled = match &key {
-                BlobKey::Written { key, leader } | BlobKey::Deleted { key, leader } => {
-                    self.converge(&self.sides_led_by(*leader), key).await.map(|()| true)
-                }
-                BlobKey::Wanted(key) => self.adopt_missing(&sides, key).await.map(|()| true),
-                BlobKey::Copying { key, to, size } => {
-                    self.finish_copy(&self.sides_led_by(*to), key, *size).await.map(|()| true)
-                }
-                BlobKey::Uploading { key, until } => self.look_for_upload(&sides, key, *until).await,
+        for dirty in dirty(&*self.journal).await? {
+            let settled = match self.phases.writing().await {
+                Ok(call) => self.settle(&dirty.key, call).await,
+                Err(error) => Err(error),
             };
-            match settled {
-                Ok(false) => {}
-                Ok(true) if self.journal.done(&entries).await.is_ok() => pass.converged += 1,
-                Ok(true) | Err(_) => pass.failed += 1,
-            }
+            self.close(settled, &dirty, &mut pass).await;
         }
         Ok(pass)
+    }
+
+    /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
+    /// nobody writes, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        let mut pass = Pass::default();
+        for dirty in dirty(&*self.journal).await? {
+            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
+            let call = Writing::of(Phase { leader, mirroring: Mirroring::Inline });
+            let settled = self.settle(&dirty.key, call).await;
+            self.close(settled, &dirty, &mut pass).await;
+        }
+        Ok(pass)
+    }
+
+    /// Makes both stores equal about a key; answers whether its entries are done with.
+    async fn settle(&self, key: &BlobKey, call: Writing) -> Result<bool> {
+        match key {
+            BlobKey::Written { key, leader } | BlobKey::Deleted { key, leader } => {
+                self.converge(&self.sides_led_by(*leader, call), key).await.map(|_| true)
+            }
+            BlobKey::Wanted(key) => self.adopt_missing(&self.sides(call), key).await.map(|()| true),
+            BlobKey::Copying { key, to, size } => {
+                self.finish_copy(&self.sides_led_by(*to, call), key, *size).await.map(|()| true)
+            }
+            BlobKey::Uploading { key, until } => self.look_for_upload(&self.sides(call), key, *until).await,
+        }
+    }
+
+    async fn close(&self, settled: Result<bool>, dirty: &Dirty<BlobKey>, pass: &mut Pass) {
+        match settled {
+            Ok(false) => pass.waiting += 1,
+            settled => pass.close(&*self.journal, dirty, settled.is_ok()).await,
+        }
     }
 
     /// Writes the leader between an entry in the journal and, inline, what makes the other store follow.
@@ -181,16 +181,17 @@ impl DualBlobStore {
         key: &str,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let entry = self.journal.add(&sides.written(key)).await?;
+        if !is_key(key) {
+            // It is refused, and is nothing that a journal should hold.
+            return write.await;
+        }
+        let entry = self.journal.begin(&sides.written(key)).await?;
         let written = write.await;
-        let settled = match &written {
+        let is_equal = match &written {
             Ok(_) => sides.is_inline() && self.converge(sides, key).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            // An entry too many costs a repeat, which is harmless; the write itself is done.
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 }
@@ -198,13 +199,13 @@ impl DualBlobStore {
 #[async_trait]
 impl BlobStore for DualBlobStore {
     async fn put(&self, key: &str, blob: PutBlob) -> Result<BlobMeta> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         self.prepare(&sides, key).await;
         self.mirrored(&sides, key, sides.leader.put(key, blob)).await
     }
 
     async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Download> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         match sides.leader.get(key, range.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let place = self.place_of(&sides, key).await?;
@@ -215,7 +216,7 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn head(&self, key: &str) -> Result<BlobMeta> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         match sides.leader.head(key).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let place = self.place_of(&sides, key).await?;
@@ -226,28 +227,30 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
+        if !is_key(key) {
+            // There is none, and nothing that a journal should hold.
+            return sides.leader.delete(key).await;
+        }
         let _alone = self.locks.of(key).await;
-        let entry = self.journal.add(&sides.deleted(key)).await?;
+        let entry = self.journal.begin(&sides.deleted(key)).await?;
         if let Err(error) = sides.leader.delete(key).await {
-            if had_no_effect(&error) {
-                self.journal.done(&[entry]).await?;
-            }
+            settle_entry(&*self.journal, entry, had_no_effect(&error)).await;
             return Err(error);
         }
         // What fails on the other side stays in the journal, and is not read from there meanwhile.
-        if sides.other.delete(key).await.is_ok() {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        let is_gone = sides.other.delete(key).await.is_ok();
+        settle_entry(&*self.journal, entry, is_gone).await;
         Ok(())
     }
 
     async fn list(&self, prefix: &str, from: Option<&str>, limit: u32) -> Result<BlobPage> {
-        self.page(&self.sides(), prefix, from, limit).await
+        let sides = self.reading().await?;
+        self.page(&sides, prefix, from, limit).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         self.prepare(&sides, to).await;
         let copying = async {
             match sides.leader.copy(from, to).await {
@@ -261,7 +264,7 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn set_access(&self, key: &str, owner: Option<&UserId>, visibility: Visibility) -> Result<()> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         let changing = async {
             match sides.leader.set_access(key, owner, visibility).await {
                 Err(error) if error.kind() == ErrorKind::NotFound && self.adopt(&sides, key).await? => {
@@ -274,7 +277,7 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn presign_upload(&self, request: &UploadRequest) -> Result<Url> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         self.prepare(&sides, &request.key).await;
         let url = sides.leader.presign_upload(request).await?;
         let ttl_s = i64::try_from(request.ttl.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
@@ -284,7 +287,7 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn presign_download(&self, key: &str, ttl: Duration) -> Result<Url> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         if found(sides.leader.head(key).await)?.is_some() {
             return sides.leader.presign_download(key, ttl).await;
         }
@@ -293,6 +296,6 @@ impl BlobStore for DualBlobStore {
     }
 
     async fn check(&self) -> Result<()> {
-        self.sides().leader.check().await
+        self.reading().await?.leader.check().await
     }
 }

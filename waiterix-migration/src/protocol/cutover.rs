@@ -24,7 +24,7 @@ pub struct Findings {
     pub readers_look: bool,
     /// The turn in which this coordinator fenced.
     pub fenced: Option<u64>,
-    /// The journal was seen empty after that turn.
+    /// Journal and quarantine were seen empty after that turn, both in one look.
     pub drained: bool,
     /// What was dirty was compared after that and found equal.
     pub verified: bool,
@@ -41,7 +41,8 @@ pub enum Act {
     AwaitReaders,
     /// End the writes: `from` becomes fenced.
     Fence,
-    /// Make everything in the journal of `from` equal on `to`.
+    /// Make everything in the journal of `from` equal on `to`, and see that nothing is in quarantine: what is there is not in the
+    /// journal any more.
     Drain,
     /// Compare what was dirty.
     Verify,
@@ -55,9 +56,10 @@ pub enum Act {
     Abort,
     /// It is done: `to` leads and `from` follows.
     Done,
-    /// It was given up: `from` leads on and `to` follows.
+    /// It was given up, or not begun: `from` leads on, and `to` follows it or is about to.
     Aborted,
-    /// Nobody who keeps to the protocol can have made these standings. Touch nothing.
+    /// Nobody who keeps to the protocol can have made these standings at one moment: touch nothing, if `from` is still as it
+    /// was seen. Else they were of two moments, which need not fit together, and it is looked again.
     Refuse,
 }
 
@@ -93,6 +95,8 @@ pub fn next(view: View, findings: Findings) -> Act {
                 Act::Decide
             }
         }
+        // The earlier change of the leader is not finished: its own direction is, first.
+        (Mode::Open, Mode::Decided) if from.epoch == to.epoch + 1 => Act::Aborted,
         (Mode::Decided, Mode::Mirror) if from.epoch == to.epoch => Act::Open,
         (Mode::Decided, Mode::Open | Mode::Announced | Mode::Fenced | Mode::Decided)
             if to.epoch == from.epoch + 1 =>
@@ -140,6 +144,12 @@ mod tests {
             let view = View { from: standing(2, Mode::Mirror, 9), to: standing(2, Mode::Open, 2) };
             assert_eq!(next(view, findings), Act::Done);
         }
+    }
+
+    #[test]
+    fn a_way_back_waits_until_the_other_side_follows() {
+        let view = View { from: standing(2, Mode::Open, 2), to: standing(1, Mode::Decided, 4) };
+        assert_eq!(next(view, Findings::default()), Act::Aborted);
     }
 
     #[test]

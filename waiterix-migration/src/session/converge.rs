@@ -6,6 +6,7 @@ use waiterix_ports::{Error, ErrorKind, Loaded, Result, Retry, Session, SessionId
 
 use super::marks::{self, TOLERANCE_S};
 use super::{DualSessionStore, Sides};
+use crate::journal::settle_entry;
 
 /// How often a key that changes meanwhile is tried before it is left to the next walk of the relay.
 const TRIES: u32 = 8;
@@ -20,7 +21,7 @@ impl DualSessionStore {
         for _ in 0..TRIES {
             let there = sides.other.load(id).await?;
             if self.is_revoked(sides, id, there.is_some()).await? {
-                return end(sides, id).await;
+                return self.end_copy(sides, id, sides.other).await;
             }
             let Some(truth) = sides.leader.load(id).await? else {
                 return match there {
@@ -117,7 +118,7 @@ impl DualSessionStore {
             marks::is_gone(sides.leader, &found.id),
         )?;
         if gone_here || gone_there || (still.is_none() && found.expires_at > self.clock.now()) {
-            end(sides, &found.id).await?;
+            self.end_copy(sides, &found.id, sides.leader).await?;
             return Ok(None);
         }
         let copy = sides.leader.load(&found.id).await?;
@@ -127,18 +128,27 @@ impl DualSessionStore {
         Ok(copy)
     }
 
+    /// Ends a session that was ended by somebody. Where that one is still at work, or will be finished by the relay, only the copy
+    /// goes: whoever ends a session is to find it, and to say that it was there.
+    async fn end_copy(&self, sides: &Sides<'_>, id: &SessionId, copy_in: &dyn SessionStore) -> Result<()> {
+        if self.journal.holds(&super::SessionKey::Ended(id.clone())).await? {
+            copy_in.delete(id).await.map(drop)
+        } else {
+            end(sides, id).await
+        }
+    }
+
     /// Reads what the leader does not have from the other store, and copies it.
     pub(super) async fn fall_back(&self, sides: &Sides<'_>, id: &SessionId) -> Result<Option<Loaded>> {
         let Some(found) = sides.other.load(id).await? else { return Ok(None) };
-        let entry = self.journal.add(&super::SessionKey::Session(id.clone())).await?;
-        let adopted = if self.is_revoked(sides, id, true).await? {
-            end(sides, id).await?;
-            None
-        } else {
-            self.adopt(sides, &found.session).await?
+        let entry = self.journal.begin(&super::SessionKey::Session(id.clone())).await?;
+        let adopted = match self.is_revoked(sides, id, true).await {
+            Ok(true) => self.end_copy(sides, id, sides.leader).await.map(|()| None),
+            Ok(false) => self.adopt(sides, &found.session).await,
+            Err(error) => Err(error),
         };
-        self.journal.done(&[entry]).await?;
-        Ok(adopted)
+        settle_entry(&*self.journal, entry, adopted.is_ok()).await;
+        adopted
     }
 
     /// Takes from the other store what it holds of a temporary key that was set in the leader since.

@@ -1,10 +1,12 @@
 //! Sessions in two stores.
 
+mod carry;
 mod converge;
+mod key;
 mod marks;
+mod sweep;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,33 +15,15 @@ use serde_json::Value;
 use tokio::{join, try_join};
 use waiterix_domain::Timestamp;
 use waiterix_domain::id::UserId;
-use waiterix_ports::session::is_session_id;
+use waiterix_ports::moving::{Journal, Leader, Mirroring};
+use waiterix_ports::session::{is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
-use crate::journal::{Journal, Pass, dirty, had_no_effect};
-use crate::phase::{Leader, Mirroring, Phases};
-
-/// What may differ between the two stores.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SessionKey {
-    /// A session.
-    Session(SessionId),
-    /// A session that was ended, and must be in both.
-    Ended(SessionId),
-    /// A key of temporary data, of which the other store may hold an older value.
-    Temp(String),
-}
-
-impl fmt::Debug for SessionKey {
-    /// Shows neither: an id is a secret, and a key may name a person.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Session(_) => "Session(…)",
-            Self::Ended(_) => "Ended(…)",
-            Self::Temp(_) => "Temp(…)",
-        })
-    }
-}
+use crate::journal::{Pass, dirty, had_no_effect, settle_entry};
+use crate::phase::{Phase, Phases, Writing};
+pub use carry::{Carried, MAIL_MEMORY};
+pub use key::SessionKey;
+pub use sweep::{SessionDifference, SessionFault, SessionSweep, SessionsCompared, SessionsSwept};
 
 /// Sessions in two stores: a cookie is valid whichever of them leads.
 ///
@@ -68,7 +52,10 @@ pub struct DualSessionStore {
 struct Sides<'a> {
     leader: &'a dyn SessionStore,
     other: &'a dyn SessionStore,
+    led_by: Leader,
     mirroring: Mirroring,
+    /// Keeps the leader from being changed during a call that writes.
+    _call: Writing,
 }
 
 impl DualSessionStore {
@@ -84,13 +71,22 @@ impl DualSessionStore {
         Self { old, new, phases, journal, clock }
     }
 
-    fn sides(&self) -> Sides<'_> {
-        let phase = self.phases.now();
-        let (leader, other) = match phase.leader {
+    /// Who is who in a call that only reads.
+    async fn reading(&self) -> Result<Sides<'_>> {
+        Ok(self.sides(Writing::of(self.phases.reading().await?)))
+    }
+
+    /// Who is who in a call that writes.
+    async fn writing(&self) -> Result<Sides<'_>> {
+        Ok(self.sides(self.phases.writing().await?))
+    }
+
+    fn sides(&self, call: Writing) -> Sides<'_> {
+        let (leader, other) = match call.phase.leader {
             Leader::Old => (&*self.old, &*self.new),
             Leader::New => (&*self.new, &*self.old),
         };
-        Sides { leader, other, mirroring: phase.mirroring }
+        Sides { leader, other, led_by: call.phase.leader, mirroring: call.phase.mirroring, _call: call }
     }
 
     /// Makes both stores equal about every dirty key; a key that fails stays dirty.
@@ -99,20 +95,38 @@ impl DualSessionStore {
     /// When the journal cannot be read.
     pub async fn relay(&self) -> Result<Pass> {
         let mut pass = Pass::default();
-        for (key, entries) in dirty(&*self.journal).await? {
-            let sides = self.sides();
-            let settled = match &key {
-                SessionKey::Session(id) => self.converge(&sides, id).await,
-                SessionKey::Ended(id) => converge::end(&sides, id).await,
-                SessionKey::Temp(key) => self.converge_temp(&sides, key).await,
+        for dirty in dirty(&*self.journal).await? {
+            let settled = match self.writing().await {
+                Ok(sides) => self.settle(&sides, &dirty.key).await,
+                Err(error) => Err(error),
             };
-            if settled.is_ok() && self.journal.done(&entries).await.is_ok() {
-                pass.converged += 1;
-            } else {
-                pass.failed += 1;
-            }
+            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
         }
         Ok(pass)
+    }
+
+    /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
+    /// nobody writes, no entry of a write needs to be kept.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        let mut pass = Pass::default();
+        for dirty in dirty(&*self.journal).await? {
+            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
+            let sides = self.sides(Writing::of(Phase { leader, mirroring: Mirroring::Inline }));
+            let settled = self.settle(&sides, &dirty.key).await;
+            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
+        }
+        Ok(pass)
+    }
+
+    async fn settle(&self, sides: &Sides<'_>, key: &SessionKey) -> Result<()> {
+        match key {
+            SessionKey::Session(id) => self.converge(sides, id).await,
+            SessionKey::Ended(id) => converge::end(sides, id).await,
+            SessionKey::Temp(key) => self.converge_temp(sides, key).await,
+        }
     }
 
     /// Writes the leader between an entry in the journal and, inline, what makes the other store follow.
@@ -122,17 +136,17 @@ impl DualSessionStore {
         id: &SessionId,
         write: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
+        if !is_session_id(id.reveal()) {
+            // It is refused, and is nothing that a journal should hold.
+            return write.await;
+        }
+        let entry = self.journal.begin(&SessionKey::Session(id.clone())).await?;
         let written = write.await;
-        let settled = match &written {
-            Ok(_) if sides.mirroring == Mirroring::Inline => self.converge(sides, id).await.is_ok(),
-            Ok(_) => false,
+        let is_equal = match &written {
+            Ok(_) => sides.mirroring == Mirroring::Inline && self.converge(sides, id).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            // An entry too many costs a repeat, which is harmless; the write itself is done.
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 
@@ -146,7 +160,7 @@ impl DualSessionStore {
 #[async_trait]
 impl SessionStore for DualSessionStore {
     async fn create(&self, session: &Session) -> Result<()> {
-        let (sides, id) = (self.sides(), &session.id);
+        let (sides, id) = (self.writing().await?, &session.id);
         // Whether the other store knows the id is asked but need not be answered: ids are drawn from so many that a sign-in
         // shall not wait for a store that is down.
         let (gone, there) = join!(marks::is_gone(sides.leader, id), sides.other.load(id));
@@ -159,7 +173,7 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn load(&self, id: &SessionId) -> Result<Option<Loaded>> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         let (gone, loaded) = join!(marks::is_gone(sides.leader, id), sides.leader.load(id));
         if gone? {
             return Ok(None);
@@ -171,7 +185,7 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn update(&self, session: &Session, revision: &Revision) -> Result<Revision> {
-        let (sides, id) = (self.sides(), &session.id);
+        let (sides, id) = (self.writing().await?, &session.id);
         let updated = self.mirrored(&sides, id, sides.leader.update(session, revision)).await;
         match updated {
             // The leader may not have it yet; then what the caller read is another store's.
@@ -183,15 +197,22 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn touch(&self, id: &SessionId, last_activity: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        let sides = self.sides();
-        let entry = self.journal.add(&SessionKey::Session(id.clone())).await?;
+        let sides = self.writing().await?;
+        if !is_session_id(id.reveal()) {
+            return sides.leader.touch(id, last_activity, expires_at).await;
+        }
+        let entry = self.journal.begin(&SessionKey::Session(id.clone())).await?;
         let mut touched = sides.leader.touch(id, last_activity, expires_at).await;
-        if matches!(touched, Ok(false)) && self.load(id).await?.is_some() {
-            touched = sides.leader.touch(id, last_activity, expires_at).await;
+        if matches!(touched, Ok(false)) {
+            // The leader may not have it yet.
+            touched = match self.load(id).await {
+                Ok(Some(_)) => sides.leader.touch(id, last_activity, expires_at).await,
+                Ok(None) => Ok(false),
+                Err(error) => Err(error),
+            };
         }
-        if matches!(touched, Ok(false)) || touched.as_ref().is_err_and(had_no_effect) {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        let had_none = matches!(touched, Ok(false)) || touched.as_ref().is_err_and(had_no_effect);
+        settle_entry(&*self.journal, entry, had_none).await;
         touched
     }
 
@@ -199,7 +220,7 @@ impl SessionStore for DualSessionStore {
         if !is_session_id(id.reveal()) {
             return Ok(false);
         }
-        let sides = self.sides();
+        let sides = self.writing().await?;
         let entry = self.journal.add(&SessionKey::Ended(id.clone())).await?;
         marks::set_gone(sides.leader, id).await?;
         let was_here = sides.leader.delete(id).await?;
@@ -217,7 +238,7 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionId>> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         let (here, there) = try_join!(sides.leader.sessions_of(user), sides.other.sessions_of(user))?;
         let all: HashSet<SessionId> = here.into_iter().chain(there).collect();
         let mut live = Vec::with_capacity(all.len());
@@ -244,32 +265,32 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn temp_set(&self, key: &str, value: &Value, ttl: Duration) -> Result<()> {
-        let sides = self.sides();
-        let entry = self.journal.add(&SessionKey::Temp(key.to_owned())).await?;
+        let sides = self.writing().await?;
+        if !is_temp_key(key) {
+            return sides.leader.temp_set(key, value, ttl).await;
+        }
+        let entry = self.journal.begin(&SessionKey::Temp(key.to_owned())).await?;
         let written = match sides.leader.temp_set(key, value, ttl).await {
             Ok(()) => marks::set_owns(sides.leader, key).await,
             refusal => refusal,
         };
-        let settled = match &written {
-            Ok(()) if sides.mirroring == Mirroring::Inline => self.converge_temp(&sides, key).await.is_ok(),
-            Ok(()) => false,
+        let is_equal = match &written {
+            Ok(()) => sides.mirroring == Mirroring::Inline && self.converge_temp(&sides, key).await.is_ok(),
             Err(error) => had_no_effect(error),
         };
-        if settled {
-            let _ = self.journal.done(&[entry]).await;
-        }
+        settle_entry(&*self.journal, entry, is_equal).await;
         written
     }
 
     async fn temp_set_if_absent(&self, key: &str, value: &Value, ttl: Duration) -> Result<bool> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         let is_older_there =
             !marks::owns(sides.leader, key).await? && sides.other.temp_get(key).await?.is_some();
         Ok(!is_older_there && sides.leader.temp_set_if_absent(key, value, ttl).await?)
     }
 
     async fn temp_get(&self, key: &str) -> Result<Option<Value>> {
-        let sides = self.sides();
+        let sides = self.reading().await?;
         match sides.leader.temp_get(key).await? {
             Some(value) => Ok(Some(value)),
             None if marks::owns(sides.leader, key).await? => Ok(None),
@@ -278,7 +299,7 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn temp_take(&self, key: &str) -> Result<Option<Value>> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         match sides.leader.temp_take(key).await? {
             Some(value) => Ok(Some(value)),
             None if marks::owns(sides.leader, key).await? => Ok(None),
@@ -287,16 +308,16 @@ impl SessionStore for DualSessionStore {
     }
 
     async fn temp_count(&self, key: &str, ttl: Duration) -> Result<u64> {
-        self.sides().leader.temp_count(key, ttl).await
+        self.writing().await?.leader.temp_count(key, ttl).await
     }
 
     async fn prune(&self, limit: u32) -> Result<u32> {
-        let sides = self.sides();
+        let sides = self.writing().await?;
         let (here, there) = try_join!(sides.leader.prune(limit), sides.other.prune(limit))?;
         Ok(here.max(there))
     }
 
     async fn check(&self) -> Result<()> {
-        self.sides().leader.check().await
+        self.reading().await?.leader.check().await
     }
 }

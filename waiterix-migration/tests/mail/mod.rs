@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "test support, used in parts by each test")]
 
 #[path = "../pair/mod.rs"]
-mod pair;
+pub mod pair;
 
 use std::sync::Arc;
 

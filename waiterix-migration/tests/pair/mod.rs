@@ -12,7 +12,7 @@ use waiterix_contract::blob::SignedUrls;
 use waiterix_contract::{Fixture, ManualClock};
 use waiterix_layers::{Around, Call, Wrap};
 use waiterix_migration::{
-    BlobKey, DualBlobStore, DualSessionStore, Leader, MemoryJournal, Phase, Phases as _, SessionKey, Switch,
+    BlobKey, DualBlobStore, DualSessionStore, Leader, MemoryJournal, Phase, SessionKey, Switch,
 };
 use waiterix_ports::{BlobStore, Error, ErrorKind, Result, Retry, SessionId, SessionStore};
 

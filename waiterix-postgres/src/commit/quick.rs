@@ -50,8 +50,11 @@ pub(super) async fn perform(
             session.release();
             Outcome::Done
         }
-        // The end of the time for a statement is no surprise: the next attempt would wait as long again.
-        Err(failure) if failure.is_harmless() && !failure.is_timeout() => Outcome::Surprise(session),
+        // The end of the time for a statement is no surprise: the next attempt would wait as long again. Nor is a database
+        // that does not lead: the next attempt would hear the same.
+        Err(failure) if failure.is_harmless() && !failure.is_timeout() && !failure.is_of_standing() => {
+            Outcome::Surprise(session)
+        }
         Err(failure) => {
             session.recover(&failure);
             Outcome::Failed(failure, effect)

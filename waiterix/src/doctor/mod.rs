@@ -119,7 +119,25 @@ async fn ask(service: &Service, selection: Selection) -> Vec<Finding> {
         asked(Port::Sessions, selection.sessions, ports.sessions.check()),
         asked(Port::Notifier, selection.notifier, ports.notifier.check()),
     );
-    vec![store, blobs, mailer, sessions, notifier]
+    let mut findings = vec![store, blobs, mailer, sessions, notifier];
+    findings.extend(both_databases(service).await);
+    findings
+}
+
+/// Where rows are on two sides, each of them: the one that does not lead now may lead in a moment.
+#[cfg(all(feature = "aws", feature = "legacy"))]
+async fn both_databases(service: &Service) -> Vec<Finding> {
+    let Some([old, new]) = service.both_stores() else { return Vec::new() };
+    let (old, new) = tokio::join!(
+        asked(Port::Store, Choice::Legacy, old.check()),
+        asked(Port::Store, Choice::Aws, new.check()),
+    );
+    vec![old, new]
+}
+
+#[cfg(not(all(feature = "aws", feature = "legacy")))]
+async fn both_databases(_service: &Service) -> Vec<Finding> {
+    std::future::ready(Vec::new()).await
 }
 
 async fn asked(port: Port, choice: Choice, check: impl Future<Output = PortResult<()>>) -> Finding {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-use super::connection::Connection;
 use super::process::{CpuTime, Process};
 use crate::command::Failure;
+use crate::connection::Connection;
 
 /// What is sent, by how many, for how long.
 #[derive(Debug)]

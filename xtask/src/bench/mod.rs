@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: measures the release build on this machine.
 
 mod adapters;
-mod connection;
 mod functions;
 mod load;
 mod machine;
+mod migration;
 mod page;
 mod postgres;
 mod process;
@@ -21,7 +21,7 @@ use crate::command::{Failure, built, cargo, step};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What to measure; everything without.
+    /// What to measure; everything but the move without.
     subject: Option<Subject>,
     /// How long each load over HTTP is measured, in seconds, after a quarter of it to warm up.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     /// Print the figures but leave docs/performance.md as it is.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    whole: migration::Whole,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,6 +48,9 @@ enum Subject {
     Adapters,
     /// The functions of AWS Lambda: size, start, memory, the time of a call.
     Functions,
+    /// A move: copying, comparing, repairing, what it costs those who write, and how long they wait. Takes an hour, and only when
+    /// it is asked for.
+    Migration,
 }
 
 impl Options {
@@ -90,6 +95,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.wants(Subject::Functions) {
         options.keep("functions", &functions::measure()?)?;
     }
+    // It needs some ten gigabytes of disk and much time, so it is not part of everything.
+    if options.subject == Some(Subject::Migration) {
+        let figures = migration::measure(&options.whole)?;
+        if options.whole.is_whole() {
+            options.keep("migration", &figures)?;
+        } else {
+            println!("\n{figures}\n\nThis was a trial; the page stays as it is.");
+        }
+    }
     Ok(())
 }
 
@@ -102,6 +116,10 @@ fn build_cloud() -> Result<(), Failure> {
         build.args(["--package", package]);
     }
     step("Building the program with the AWS adapters, and what is measured beside it", &mut build)
+}
+
+fn fault(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Said(error.to_string())
 }
 
 /// An example that was built with the program.

@@ -6,7 +6,7 @@ use std::process::Command;
 use waiterix_backends::postgres::{self, Options as Server};
 
 use super::service::{Goals, figures, table};
-use super::{Options, example, machine};
+use super::{Options, example, fault, machine};
 use crate::command::{Failure, built, output_of, step};
 
 /// The line of the example that tells of orders.
@@ -14,10 +14,6 @@ const ORDERS: &str = "orders of 3 dishes: ";
 
 const GOALS: Goals =
     Goals { menu: "≥ 5,000/s", orders: "≥ 0.6 × pgbench", rest: "", peak: "≤ 60 MiB", start: "" };
-
-fn fault(error: &dyn std::fmt::Display) -> Failure {
-    Failure::Said(error.to_string())
-}
 
 /// Measures and answers the figures with their circumstances.
 pub(super) async fn measure(options: &Options) -> Result<String, Failure> {

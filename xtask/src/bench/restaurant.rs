@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::connection::{Connection, request};
 use crate::command::Failure;
+use crate::connection::{Connection, request};
 
 /// Dishes on the menu.
 pub(super) const DISHES: usize = 50;

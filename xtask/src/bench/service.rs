@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, request};
 use super::load::{Load, Outcome};
 use super::process::Process;
 use super::restaurant::{DISHES, LINES, Restaurant};
 use super::{Options, machine};
 use crate::command::{Failure, built};
+use crate::connection::{Connection, request};
 
 /// How often the start is measured; an odd number has a middle.
 const STARTS: usize = 11;

@@ -49,7 +49,8 @@ pub(super) const fn remedy(port: Port, choice: Choice, kind: ErrorKind) -> &'sta
             Port::Sessions => legacy::sessions(kind),
             Port::Notifier => legacy::realtime(kind),
         },
-        Choice::Aws => match port {
+        // Of two providers that one is asked which leads, and its own findings stand beside.
+        Choice::Aws | Choice::Dual => match port {
             Port::Store => aws::database(kind),
             Port::Blobs => aws::objects(kind),
             Port::Mailer => aws::mail(kind),

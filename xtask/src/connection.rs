@@ -1,5 +1,5 @@
-//! HTTP/1.1 over one kept connection, with as little work per request as can be: the generator shares the machine
-//! with what it measures.
+//! HTTP/1.1 over one kept connection, with as little work per request as can be: whoever sends load shares the machine
+//! with what is measured.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 /// A connection that waits for the answer before it sends the next request.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
@@ -18,14 +18,15 @@ pub(super) struct Connection {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
     /// The part of the first `Set-Cookie` that goes into a `Cookie` header.
-    pub(super) cookie: Option<String>,
-    pub(super) body: &'a [u8],
+    pub(crate) cookie: Option<String>,
+    pub(crate) body: &'a [u8],
 }
 
 /// The head of an answer.
+#[derive(Debug)]
 struct Head {
     status: u16,
     cookie: Option<String>,
@@ -35,14 +36,14 @@ struct Head {
 const FIRST_BUFFER_BYTES: usize = 64 * 1024;
 
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: vec![0; FIRST_BUFFER_BYTES], filled: 0 })
     }
 
     /// Sends a whole request and reads the whole answer.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.filled = 0;
         let head = loop {
@@ -87,15 +88,30 @@ fn head_of(bytes: &[u8]) -> io::Result<Option<Head>> {
         let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(header.value).ok()
     };
-    let length: usize = value_of("content-length")
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| invalid("an answer without Content-Length"))?;
+    let length: usize = match value_of("content-length") {
+        // These have no body, and need not say so (RFC 9112, 6.3).
+        None if matches!(response.code, Some(204 | 304)) => 0,
+        said => said
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| invalid("an answer without Content-Length"))?,
+    };
     let cookie = value_of("set-cookie").and_then(|text| text.split(';').next()).map(str::to_owned);
     Ok(Some(Head { status: response.code.unwrap_or_default(), cookie, body: start..start + length }))
 }
 
+/// A request with headers and a body of its own, as it goes over the wire. Its head must hold `host`.
+pub(crate) fn request_with(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len()).into_bytes();
+    for (name, value) in headers {
+        bytes.extend(format!("{name}: {value}\r\n").into_bytes());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(body);
+    bytes
+}
+
 /// A request as it goes over the wire.
-pub(super) fn request(method: &str, path: &str, cookie: Option<&str>, body: Option<&str>) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, cookie: Option<&str>, body: Option<&str>) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: waiterix\r\n");
     if let Some(cookie) = cookie {
         text += &format!("cookie: {cookie}\r\n");
@@ -120,6 +136,7 @@ mod tests {
         assert_eq!((head.status, head.cookie.as_deref()), (201, Some("connect.sid=s%3Aa")));
         assert_eq!(&whole[head.body], b"hello");
         assert!(head_of(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+        assert_eq!(head_of(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap().body.len(), 0);
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! Two databases, a service over both, and guests who order.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use url::Url;
+use waiterix_backends::{Backend, given};
+use waiterix_postgres::testing::{self, Scratch};
+use waiterix_postgres::{connect::Database, statement};
+use waiterix_tests::client::Client;
+use waiterix_tests::program::{self, Program};
+
+/// Two databases with the schema.
+pub(crate) struct Ground {
+    pub(crate) old: Scratch,
+    pub(crate) new: Scratch,
+    /// For evidence.
+    pub(crate) folder: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) well: bool,
+    pub(crate) output: String,
+    pub(crate) complaints: String,
+}
+
+impl Ended {
+    /// The output, of a command that must have succeeded.
+    pub(crate) fn output(self) -> String {
+        assert!(self.well, "{self:?}");
+        self.output
+    }
+
+    pub(crate) fn refused_with(&self, words: &str) {
+        assert!(!self.well, "it was not refused: {self:?}");
+        assert!(self.complaints.contains(words), "{words:?} in {self:?}");
+    }
+}
+
+impl Ground {
+    pub(crate) async fn prepare() -> Option<Self> {
+        let server = given(Backend::Postgres)?;
+        let [old, new] =
+            [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
+        Some(Self { old, new, folder: tempfile::tempdir().unwrap() })
+    }
+
+    /// The variables that name both databases.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("LEGACY_DATABASE_URL", self.old.url().to_string()),
+            ("DATABASE_URL", self.new.url().to_string()),
+            ("LOG_LEVEL", "warn".to_owned()),
+        ]
+    }
+
+    /// Runs `waiterix migrate` to its end.
+    pub(crate) async fn migrate(&self, arguments: &[&str]) -> Ended {
+        migrate(&self.variables(), arguments).await
+    }
+
+    /// Starts `waiterix migrate`, kills it as a power cut would as soon as it writes a line with these words, and answers whether it was
+    /// killed before it ended.
+    pub(crate) async fn killed_at(&self, arguments: &[&str], words: &str) -> bool {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables()).stdin(Stdio::null());
+        let words = words.to_owned();
+        let killing = move || {
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let is_there = lines.map_while(Result::ok).any(|line| line.contains(&words));
+            child.kill().unwrap();
+            is_there && child.wait().unwrap().code().is_none()
+        };
+        tokio::task::spawn_blocking(killing).await.unwrap()
+    }
+
+    /// Starts `waiterix migrate` and presses Ctrl-C as soon as it writes a line with these words.
+    pub(crate) async fn interrupted_at(&self, arguments: &[&str], words: &str) -> Ended {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables()).stdin(Stdio::null());
+        let words = words.to_owned();
+        let interrupting = move || {
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let (mut output, mut was_pressed) = (String::new(), false);
+            for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+                if line.contains(&words) && !was_pressed {
+                    let pid = child.id().to_string();
+                    was_pressed = Command::new("kill").args(["-INT", &pid]).status().unwrap().success();
+                }
+                output.push_str(&line);
+                output.push('\n');
+            }
+            Ended { well: child.wait().unwrap().success(), output, complaints: String::new() }
+        };
+        tokio::task::spawn_blocking(interrupting).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self) -> Value {
+        serde_json::from_str(&self.migrate(&["status", "--json"]).await.output()).unwrap()
+    }
+
+    pub(crate) fn database(side: &Scratch) -> Database {
+        testing::database(&side.url()).unwrap()
+    }
+
+    /// Whether anything of a move is in a database.
+    pub(crate) async fn is_touched(side: &Scratch) -> bool {
+        const SQL: &str = "SELECT 1 FROM pg_namespace WHERE nspname = 'waiterix_migration' \
+            UNION ALL SELECT 1 FROM pg_trigger WHERE tgname LIKE 'waiterix\\_%'";
+        !statement::read(&Self::database(side), SQL, &[], "test").await.unwrap().is_empty()
+    }
+
+    /// Whether the server of a database has one of that name.
+    pub(crate) async fn is_database(side: &Scratch, name: &str) -> bool {
+        const SQL: &str = "SELECT 1 FROM pg_database WHERE datname = $1";
+        let arguments = [statement::Argument::Bound(Some(name))];
+        !statement::read(&Self::database(side), SQL, &arguments, "test").await.unwrap().is_empty()
+    }
+
+    /// Runs a statement in a database, as somebody with psql would; answers the SQLSTATE of a refusal.
+    pub(crate) async fn run(side: &Scratch, sql: &'static str) -> Result<(), String> {
+        let done = statement::write(&Self::database(side), sql, &[], "test").await;
+        done.map(drop).map_err(|refusal| refusal.sqlstate.unwrap_or_else(|| refusal.error.to_string()))
+    }
+
+    /// The service over these databases; everything but rows is local.
+    pub(crate) fn serve(&self, data: &std::path::Path, store: &str) -> Program {
+        let mut variables = self.variables();
+        variables.extend([
+            ("WAITERIX_STORE", store.to_owned()),
+            ("FRONTEND_URL", "https://app.example.org".to_owned()),
+            ("RATE_LIMITS", "false".to_owned()),
+        ]);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Program::start(data, &variables)
+    }
+}
+
+/// Runs `waiterix migrate` with these variables.
+pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&str]) -> Ended {
+    let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    arguments.insert(0, "migrate".to_owned());
+    let variables = variables.to_vec();
+    let running = move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        program::run(&arguments, &variables)
+    };
+    let (status, output, complaints) = tokio::task::spawn_blocking(running).await.unwrap();
+    Ended { well: status.success(), output, complaints }
+}
+
+/// An owner with one dish.
+pub(crate) struct Restaurant {
+    pub(crate) owner: Client,
+    pub(crate) id: String,
+    pub(crate) dish: Value,
+}
+
+impl Restaurant {
+    pub(crate) async fn open(base: &Url, data: &std::path::Path) -> Self {
+        let owner = Client::signed_in(base, data, "owner@example.org").await;
+        let restaurant = owner.post("/api/restaurant", &json!({ "name": "Casa" })).await;
+        let id = restaurant["id"].as_str().unwrap().to_owned();
+        let dish = json!({ "restaurantId": id, "name": "Soup", "description": "", "price": "10.00", "category": "Soups" });
+        let dish = owner.post("/api/menu-items", &dish).await;
+        Self { owner, id, dish }
+    }
+
+    fn soup(&self) -> Value {
+        json!({
+            "restaurantId": self.id, "tableId": "2", "paymentMethod": "cash",
+            "items": [{ "id": self.dish["id"], "name": "Soup", "price": "10.00", "quantity": 1 }],
+            "subtotal": "10.00", "tax": "1.00", "tip": "0.00", "total": "11.00",
+        })
+    }
+
+    /// The ids of all orders, as the owner sees them.
+    pub(crate) async fn orders(&self) -> BTreeSet<String> {
+        let listed = self.owner.get("/api/orders").await;
+        let ids: Vec<String> =
+            listed.as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect();
+        let unique: BTreeSet<String> = ids.iter().cloned().collect();
+        assert_eq!(unique.len(), ids.len(), "an order is listed twice");
+        unique
+    }
+}
+
+/// Guests who order one soup after the other, and read each order back.
+pub(crate) struct Guests {
+    enough: Arc<AtomicBool>,
+    tables: Vec<JoinHandle<Ordered>>,
+}
+
+/// What guests were told.
+#[derive(Debug, Default)]
+pub(crate) struct Ordered {
+    pub(crate) ids: BTreeSet<String>,
+    /// Answers that should have been others.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Guests {
+    pub(crate) fn come(restaurant: &Restaurant, base: &Url, count: usize) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let tables = (0..count)
+            .map(|_| {
+                let (guest, soup, enough) = (Client::new(base), restaurant.soup(), enough.clone());
+                tokio::spawn(async move {
+                    let mut ordered = Ordered::default();
+                    while !enough.load(Ordering::SeqCst) {
+                        order(&guest, &soup, &mut ordered).await;
+                    }
+                    ordered
+                })
+            })
+            .collect();
+        Self { enough, tables }
+    }
+
+    /// Sends them home and answers what they were told, all together.
+    pub(crate) async fn leave(self) -> Ordered {
+        self.enough.store(true, Ordering::SeqCst);
+        let mut all = Ordered::default();
+        for table in self.tables {
+            let ordered = table.await.unwrap();
+            all.ids.extend(ordered.ids);
+            all.failures.extend(ordered.failures);
+        }
+        all
+    }
+}
+
+async fn order(guest: &Client, soup: &Value, ordered: &mut Ordered) {
+    let response = guest.send(Method::POST, "/api/orders", Some(soup)).await;
+    let status = response.status();
+    let body: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let Some(id) = body["id"].as_str().filter(|_| status.is_success()) else {
+        ordered.failures.push(format!("POST {status} {body}"));
+        return;
+    };
+    // What was answered is there for whoever asks next, whichever side leads by then.
+    let response = guest.send(Method::GET, &format!("/api/orders/{id}/track"), None).await;
+    if !response.status().is_success() {
+        ordered.failures.push(format!("GET {} of {id}", response.status()));
+    }
+    ordered.ids.insert(id.to_owned());
+}

@@ -1,0 +1,184 @@
+//! Sessions and objects at two providers, and the plan that says who leads in every port without triggers.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use waiterix_migration::plan::{Pace, Watch};
+use waiterix_migration::rows::Stop;
+use waiterix_migration::{
+    BlobKey, DualBlobStore, DualSessionStore, ObjectSweep, Pass, SessionKey, SessionSweep,
+};
+use waiterix_ports::moving::{Backlog, Journal as _, MovingPort, SessionKeys};
+use waiterix_ports::{BlobStore, Clock, Result, SessionStore};
+use waiterix_postgres::connect::Database;
+use waiterix_postgres::moving::{PostgresJournal, PostgresPlan, TriggerJournal};
+
+use super::stopped;
+
+/// The pause after a relay found nothing to do, and after it failed.
+const IDLE: Duration = Duration::from_millis(200);
+const TROUBLE: Duration = Duration::from_secs(1);
+
+/// The mirrors of the ports that are dual besides rows, mail and sockets, and the plan they go by.
+#[derive(Debug)]
+pub struct Mirrors {
+    /// The plan, in the new database.
+    pub plan: Arc<PostgresPlan>,
+    /// What this process knows of it.
+    pub watch: Arc<Watch>,
+    /// Sessions: their mirror, and walks over all of them.
+    pub sessions: Option<(Arc<DualSessionStore>, SessionSweep)>,
+    /// Objects: likewise.
+    pub objects: Option<(Arc<DualBlobStore>, ObjectSweep)>,
+    /// What names the sessions of both stores, old and new.
+    pub session_keys: Option<[Arc<dyn SessionKeys>; 2]>,
+    /// Both stores of objects, old and new.
+    pub object_stores: Option<[Arc<dyn BlobStore>; 2]>,
+    /// Which sessions others wrote, who know of no mirror.
+    noted: Arc<TriggerJournal>,
+    session_journal: Arc<PostgresJournal<SessionKey>>,
+    object_journal: Arc<PostgresJournal<BlobKey>>,
+}
+
+impl Mirrors {
+    pub(super) fn over(databases: &[Database; 2], instance: &str, clock: &Arc<dyn Clock>) -> Self {
+        let plan = Arc::new(PostgresPlan::new(databases[1].clone()));
+        let watch = Arc::new(Watch::new(plan.clone(), instance, Pace::default(), clock.clone()));
+        let noted = Arc::new(TriggerJournal::new(databases[0].clone(), "sessions"));
+        Self {
+            plan,
+            watch,
+            sessions: None,
+            objects: None,
+            session_keys: None,
+            object_stores: None,
+            noted,
+            session_journal: Arc::new(PostgresJournal::new(databases[1].clone())),
+            object_journal: Arc::new(PostgresJournal::new(databases[1].clone())),
+        }
+    }
+
+    pub(super) fn sessions(
+        &mut self,
+        old: Arc<dyn SessionStore>,
+        new: Arc<dyn SessionStore>,
+        keys: [Arc<dyn SessionKeys>; 2],
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<dyn SessionStore> {
+        let journal = self.session_journal.clone();
+        let phases = self.watch.phases(MovingPort::Sessions);
+        let mirror = Arc::new(DualSessionStore::new(old, new, phases, journal, clock.clone()));
+        let [old_keys, new_keys] = keys.clone();
+        self.session_keys = Some(keys);
+        self.sessions = Some((mirror.clone(), SessionSweep::new(mirror.clone(), old_keys, new_keys)));
+        mirror
+    }
+
+    pub(super) fn objects(
+        &mut self,
+        old: Arc<dyn BlobStore>,
+        new: Arc<dyn BlobStore>,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<dyn BlobStore> {
+        self.object_stores = Some([old.clone(), new.clone()]);
+        let journal = self.object_journal.clone();
+        let phases = self.watch.phases(MovingPort::Objects);
+        let mirror = Arc::new(DualBlobStore::new(old, new, phases, journal, clock.clone()));
+        self.objects = Some((mirror.clone(), ObjectSweep::new(mirror.clone(), self.plan.clone())));
+        mirror
+    }
+
+    /// Makes the plan and the journals, unless they are there.
+    ///
+    /// # Errors
+    /// `Denied` without the privilege to make a schema; `Unavailable`, `Timeout`.
+    pub async fn install(&self) -> Result<()> {
+        self.plan.install().await?;
+        // All kinds of keys share a table.
+        self.object_journal.install().await
+    }
+
+    /// How much is to be made up for in a port; nothing where nothing is ever made equal.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    pub async fn backlog(&self, port: MovingPort) -> Result<Option<Backlog>> {
+        match port {
+            MovingPort::Sessions => self.session_journal.backlog().await.map(Some),
+            MovingPort::Objects => self.object_journal.backlog().await.map(Some),
+            MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => Ok(None),
+        }
+    }
+
+    /// Whether anything goes by the plan here.
+    pub(super) fn are_any(&self) -> bool {
+        self.watch.silent().is_some()
+    }
+
+    /// Keeps up with the plan and makes the other sides equal, in the background.
+    pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
+        let (watch, watching) = (self.watch.clone(), stop.clone());
+        let mut tasks = vec![tokio::spawn(async move {
+            tokio::select! {
+                () = watch.run() => {}
+                () = stopped(&watching) => {}
+            }
+        })];
+        if let Some((mirror, sweep)) = &self.sessions {
+            let (mirror, sweep, noted) = (mirror.clone(), sweep.clone(), self.noted.clone());
+            tasks.push(tokio::spawn(relay("sessions", stop.clone(), move || {
+                let (mirror, sweep, noted) = (mirror.clone(), sweep.clone(), noted.clone());
+                async move { sessions(&mirror, &sweep, &noted).await }
+            })));
+        }
+        if let Some((mirror, _)) = &self.objects {
+            let mirror = mirror.clone();
+            tasks.push(tokio::spawn(relay("objects", stop.clone(), move || {
+                let mirror = mirror.clone();
+                async move { mirror.relay().await }
+            })));
+        }
+        tasks
+    }
+}
+
+/// What this service wrote, and what others did.
+async fn sessions(mirror: &DualSessionStore, sweep: &SessionSweep, noted: &TriggerJournal) -> Result<Pass> {
+    let own = mirror.relay().await?;
+    let others = sweep.relay_noted(noted).await?;
+    Ok(Pass {
+        converged: own.converged + others.converged,
+        failed: own.failed + others.failed,
+        waiting: own.waiting + others.waiting,
+    })
+}
+
+/// Works until it is told to end.
+async fn relay<F: Future<Output = Result<Pass>> + Send>(
+    what: &'static str,
+    stop: Stop,
+    step: impl Fn() -> F + Send + Sync,
+) {
+    while stop.goes_on().await {
+        let pause = match step().await {
+            Ok(pass) if pass.failed == 0 => IDLE,
+            Ok(pass) => {
+                tracing::warn!(
+                    what,
+                    failed = pass.failed,
+                    "keys could not be made equal, and it is tried again"
+                );
+                TROUBLE
+            }
+            Err(error) => {
+                tracing::warn!(what, %error, "the other side is behind, and it is tried again");
+                TROUBLE
+            }
+        };
+        if !stop.after(pause).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Changing the leader of a port while guests use it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+use waiterix_ports::moving::{Leader, LedgerEntry, MovingPort, PlanStore, PortStanding};
+use waiterix_ports::{Error, Result};
+
+use super::step::{self, Act, Findings};
+use crate::blob::DualBlobStore;
+use crate::journal::Pass;
+use crate::session::DualSessionStore;
+
+/// How often what is in the journal is made equal before writes are held, and how few keys are left for then.
+const ROUNDS: u32 = 5;
+const FEW: u32 = 10;
+
+/// What makes both sides of a port equal.
+#[async_trait]
+pub trait Drain: fmt::Debug + Send + Sync + 'static {
+    /// Makes everything equal that is in the journal; this one leads. It is called while nobody writes, and shortly before, so that
+    /// little is left for then.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass>;
+}
+
+#[async_trait]
+impl Drain for DualSessionStore {
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        Self::drain(self, leader, nobody_writes).await
+    }
+}
+
+#[async_trait]
+impl Drain for DualBlobStore {
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        Self::drain(self, leader, nobody_writes).await
+    }
+}
+
+/// For ports whose sides are never made equal: mail and sockets.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+#[async_trait]
+impl Drain for Nothing {
+    async fn drain(&self, _: Leader, _: bool) -> Result<Pass> {
+        Ok(Pass::default())
+    }
+}
+
+/// How long each part may take before all is turned back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Until every instance has heard of the change.
+    pub announcing: Duration,
+    /// While writes are held.
+    pub pause: Duration,
+    /// Until every instance follows, which is only looked at.
+    pub following: Duration,
+    /// After which time an instance that does not look at the plan is gone; see [`super::Pace::gone_after`].
+    pub gone_after: Duration,
+    /// How often instances are looked at.
+    pub poll: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            announcing: Duration::from_secs(60),
+            pause: Duration::from_secs(2),
+            following: Duration::from_secs(60),
+            gone_after: Duration::from_secs(15 * 60),
+            poll: Duration::from_millis(10),
+        }
+    }
+}
+
+/// How a change of the leader ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The other side leads.
+    Changed {
+        /// How long writes were held.
+        pause: Duration,
+        /// Whether every instance was seen to follow in time. One that was not is one that looks before each call.
+        all_follow: bool,
+    },
+    /// It led already.
+    Already,
+    /// The one that led leads on.
+    TurnedBack {
+        /// Why.
+        why: String,
+        /// Instances that were waited for.
+        waited_for: Vec<String>,
+    },
+}
+
+/// Changes the leader of one port.
+#[derive(Debug)]
+pub struct Switching {
+    plan: Arc<dyn PlanStore>,
+    port: MovingPort,
+    sides: Arc<dyn Drain>,
+    who: String,
+    budget: Budget,
+}
+
+impl Switching {
+    /// Changes of a port in the name of somebody.
+    #[must_use]
+    pub fn new(
+        plan: Arc<dyn PlanStore>,
+        port: MovingPort,
+        sides: Arc<dyn Drain>,
+        who: impl Into<String>,
+        budget: Budget,
+    ) -> Self {
+        Self { plan, port, sides, who: who.into(), budget }
+    }
+
+    /// Makes a side lead. What another coordinator left half done is turned back first, and a change that takes too long is
+    /// turned back as well. Can be called again whatever became of it, also by another process.
+    ///
+    /// # Errors
+    /// When the plan cannot be read or written. Writes may be held then, until somebody calls this again or those who wait turn it
+    /// back.
+    pub async fn run(&self, to: Leader, evidence: &Value) -> Result<Ended> {
+        let mut findings = Findings::default();
+        let (mut began, mut held_at, mut pause) = (Instant::now(), None, None);
+        let (mut fault, mut waited_for, mut is_prepared) = (None, Vec::new(), false);
+        loop {
+            let standing = self.plan.plan().await?.of(self.port);
+            let act = step::next(to, standing, &findings);
+            match act {
+                Act::Hold if !is_prepared => {
+                    is_prepared = true;
+                    let left = self.budget.announcing.saturating_sub(began.elapsed());
+                    fault = self.prepare(standing.leader, left).await.err();
+                    findings.give_up = fault.is_some();
+                }
+                Act::Done if findings.changed.is_none() => return Ok(Ended::Already),
+                Act::Done => {
+                    let pause = pause.unwrap_or_default();
+                    return Ok(Ended::Changed { pause, all_follow: findings.all_follow });
+                }
+                Act::Aborted => {
+                    let why = fault.unwrap_or_else(|| "it was given up".to_owned());
+                    return Ok(Ended::TurnedBack { why, waited_for });
+                }
+                Act::Announce | Act::Hold | Act::Change | Act::Abort => {
+                    let evidence = self.evidence(act, evidence, fault.as_deref(), &waited_for);
+                    let Some(made) = self.shift(to, standing, act, evidence).await? else {
+                        // Somebody else was faster. What this one had found out holds no more.
+                        if findings.announced.is_some() {
+                            findings.give_up = true;
+                            fault.get_or_insert_with(|| "somebody else changed the plan".to_owned());
+                        }
+                        continue;
+                    };
+                    match act {
+                        Act::Announce => {
+                            findings.announced = Some(made.turn);
+                            began = Instant::now();
+                        }
+                        Act::Hold => {
+                            findings.held = Some(made.turn);
+                            held_at = Some(Instant::now());
+                        }
+                        Act::Change => {
+                            findings.changed = Some(made.turn);
+                            pause = held_at.map(|held_at| held_at.elapsed());
+                            began = Instant::now();
+                        }
+                        _ => {}
+                    }
+                }
+                Act::AwaitLookers | Act::AwaitQuiet | Act::AwaitFollowers => {
+                    let (since, budget) = match act {
+                        Act::AwaitLookers => (began, self.budget.announcing),
+                        Act::AwaitQuiet => (held_at.unwrap_or(began), self.budget.pause),
+                        _ => (began, self.budget.following),
+                    };
+                    waited_for = self.waited_for(standing.turn).await?;
+                    if waited_for.is_empty() {
+                        match act {
+                            Act::AwaitLookers => findings.all_look = true,
+                            Act::AwaitQuiet => findings.all_quiet = true,
+                            _ => findings.all_follow = true,
+                        }
+                    } else if since.elapsed() >= budget {
+                        findings.give_up = true;
+                        fault = Some("instances did not answer in time".to_owned());
+                    } else {
+                        sleep(self.budget.poll).await;
+                    }
+                }
+                Act::Drain => {
+                    let left =
+                        self.budget.pause.saturating_sub(held_at.map_or(Duration::ZERO, |at| at.elapsed()));
+                    match self.drain(standing.leader, true, left).await {
+                        Ok(pass) => findings.drained = pass.found_all_equal(),
+                        Err(why) => (findings.give_up, fault) = (true, Some(why)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes most of it equal while writes go on; answers why that cannot be, if it cannot.
+    async fn prepare(&self, leader: Leader, within: Duration) -> Result<(), String> {
+        let begun = Instant::now();
+        for _ in 0..ROUNDS {
+            let left = within.saturating_sub(begun.elapsed());
+            if self.drain(leader, false, left).await?.converged <= FEW {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn drain(&self, leader: Leader, nobody_writes: bool, within: Duration) -> Result<Pass, String> {
+        match timeout(within, self.sides.drain(leader, nobody_writes)).await {
+            Ok(Ok(pass)) if pass.failed == 0 => Ok(pass),
+            Ok(Ok(pass)) => Err(format!("{} keys could not be made equal", pass.failed)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the sides were not equal in time".to_owned()),
+        }
+    }
+
+    /// Replaces the standing; `None` where it was not what it was seen to be.
+    async fn shift(
+        &self,
+        to: Leader,
+        seen: PortStanding,
+        act: Act,
+        evidence: Value,
+    ) -> Result<Option<PortStanding>, Error> {
+        let Some(made) = step::made(to, seen, act) else { return Ok(None) };
+        let what = match act {
+            Act::Announce => "announced",
+            Act::Hold => "held",
+            Act::Change => "changed",
+            _ => "turned back",
+        };
+        let why = LedgerEntry { who: self.who.clone(), port: self.port, what: what.to_owned(), evidence };
+        Ok(self.plan.shift(self.port, seen.turn, &made, &why).await?.then_some(made))
+    }
+
+    fn evidence(&self, act: Act, given: &Value, fault: Option<&str>, waited_for: &[String]) -> Value {
+        match act {
+            Act::Announce => given.clone(),
+            Act::Abort => json!({ "fault": fault.unwrap_or("left half done"), "waited_for": waited_for }),
+            _ => {
+                json!({ "pause_budget_ms": u64::try_from(self.budget.pause.as_millis()).unwrap_or(u64::MAX) })
+            }
+        }
+    }
+
+    /// The instances that have not acknowledged a turn and are not gone.
+    async fn waited_for(&self, turn: u64) -> Result<Vec<String>> {
+        let instances = self.plan.instances().await?;
+        let is_behind = |turns: &waiterix_ports::moving::Turns| {
+            turns.get(self.port.as_str()).is_none_or(|seen| *seen < turn)
+        };
+        let behind =
+            instances.into_iter().filter(|one| one.silent <= self.budget.gone_after && is_behind(&one.turns));
+        Ok(behind.map(|one| one.id).collect())
+    }
+}

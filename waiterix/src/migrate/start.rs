@@ -1,0 +1,135 @@
+//! `waiterix migrate start`: copies everything while the service runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use waiterix_migration::rows::{
+    Backfill, BackfillSettings, Copied, Progress, Signal, Stop, ThrottleSettings,
+};
+use waiterix_ports::moving::Leader;
+
+use super::Work;
+use super::checks;
+use super::databases::Move;
+use super::options::Start;
+use super::plan::refused;
+use super::show::{Shown, size};
+use crate::banner;
+use crate::serve::stop_signal;
+
+/// How often it is looked whether the move is to pause.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
+    // Before anything else, so that whoever asks it to stop is heard.
+    let interrupted = stop_signal()?;
+    let found = checks::look(&rows.sides).await?;
+    refused(&found)?;
+    let said = |error: waiterix_ports::Error| error.to_string();
+    let seen = rows.sides.look().await.map_err(said)?;
+    if seen.reads() == Some(Leader::New) {
+        return Err("the new database leads already: see `waiterix migrate status`".to_owned());
+    }
+    rows.ledger.install().await.map_err(said)?;
+    let shown = Arc::new(Shown::copy(found.rows()));
+    let progress: Arc<dyn Progress> = shown.clone();
+    let (_, relay) = rows.relay(&progress);
+    let settings = BackfillSettings {
+        throttle: ThrottleSettings { most: options.at_once, ..ThrottleSettings::default() },
+        ..BackfillSettings::default()
+    };
+    let backfill = Backfill::new(rows.sides.clone(), relay.clone(), settings, progress, Arc::new(|| None));
+    if !found.is_begun() {
+        rows.note("start", json!({ "rows": found.rows(), "bytes": found.bytes() })).await?;
+    }
+    let epoch = u64::try_from(rows.clock.now().as_seconds()).unwrap_or(1);
+    backfill.start(epoch).await.map_err(said)?;
+    let stop = Stop::default();
+    let watching = async {
+        tokio::join!(
+            async {
+                interrupted.await;
+                stop.set(Signal::Stop);
+            },
+            heed(rows, &stop)
+        );
+    };
+    let copying = async {
+        let copied = backfill.run(&stop).await;
+        shown.done();
+        let copied = copied.map_err(|error| {
+            format!("{error}\nwhat was copied stays; run `waiterix migrate start` again and it goes on")
+        })?;
+        ended(rows, &copied).await
+    };
+    tokio::select! {
+        outcome = copying => outcome,
+        () = watching => Ok(()),
+    }
+}
+
+/// Pauses and goes on as the ledger says, whoever wrote it there; ends never.
+async fn heed(rows: &Move, stop: &Stop) {
+    let mut was_paused = false;
+    loop {
+        // Whoever cannot ask goes on as before.
+        if let Ok(is_paused) = rows.is_paused().await
+            && is_paused != was_paused
+            && !stop.is_stopped()
+        {
+            banner::complain(if is_paused { "paused, until `waiterix migrate resume`" } else { "resumed" });
+            stop.set(if is_paused { Signal::Pause } else { Signal::Run });
+            was_paused = is_paused;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn ended(rows: &Move, copied: &Copied) -> Result<(), String> {
+    let evidence = json!({
+        "rows": copied.rows, "bytes": copied.bytes, "ranges": copied.ranges, "complete": copied.is_complete,
+    });
+    rows.note(if copied.is_complete { "copied" } else { "interrupted" }, evidence).await?;
+    let done = format!(
+        "{} rows, {} in {} ranges, each compared as it arrived",
+        copied.rows,
+        size(copied.bytes),
+        copied.ranges
+    );
+    if copied.is_complete {
+        banner::say(&format!(
+            "copied: {done}; indexes and foreign keys are there\n\
+             next: run the service with WAITERIX_STORE=dual, then `waiterix migrate verify` and `cutover`"
+        ));
+        return Ok(());
+    }
+    banner::say(&format!("stopped: {done}; `waiterix migrate start` goes on from here"));
+    Ok(())
+}
+
+/// Makes the new side equal until Ctrl-C.
+pub(super) async fn follow(rows: &Move) -> Result<(), String> {
+    let interrupted = stop_signal()?;
+    let shown: Arc<dyn Progress> = Arc::new(Shown::steps(true));
+    let (_, relay) = rows.relay(&shown);
+    let stop = Stop::default();
+    banner::say("following; Ctrl-C ends it");
+    tokio::select! {
+        () = async { tokio::join!(relay.run(&stop), heed(rows, &stop)); } => {}
+        () = interrupted => {}
+    }
+    Ok(())
+}
+
+/// Makes the plan of the ports without triggers. Whoever had looked before there was one has looked again when this returns.
+pub(super) async fn install(work: &Work) -> Result<(), String> {
+    let Some(others) = &work.others else { return Ok(()) };
+    let said = |error: waiterix_ports::Error| error.to_string();
+    let is_new = !others.apart.mirrors.plan.is_there().await.map_err(said)?;
+    others.apart.mirrors.install().await.map_err(said)?;
+    if is_new {
+        tokio::time::sleep(LOOK * 3).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! The move: each figure beside the best program that does a part of the same, on the same servers and rows.
+
+mod copies;
+mod ground;
+mod writes;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::machine;
+use crate::command::{Failure, built, step};
+use crate::demo;
+use ground::{Ground, median};
+use writes::Written;
+
+/// Orders of the whole: with what belongs to them five million rows.
+const ORDERS: f64 = 1_360_000.0;
+/// Orders per second while the lead changes; fewer in a trial.
+const RATE: u32 = 500;
+const TRIAL_RATE: u32 = 20;
+/// How often the lead changes.
+const FLIPS: u32 = 5;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Of the measurement of a move")]
+pub(super) struct Whole {
+    /// How much of the five million rows there is; less than the whole is a trial and is not written to the page.
+    #[arg(long, value_name = "PART", default_value_t = 1.0)]
+    scale: f64,
+    /// How often each is measured; the middle counts.
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+    #[command(flatten)]
+    build: demo::Build,
+}
+
+impl Whole {
+    /// Whether the figures are those of the page.
+    pub(super) fn is_whole(&self) -> bool {
+        self.scale >= 1.0 && !self.build.is_debug()
+    }
+}
+
+/// A line of the table.
+struct Line {
+    what: String,
+    ours: String,
+    peers: String,
+    goal: &'static str,
+}
+
+/// Measures and answers the figures with their circumstances.
+pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
+    let (program, _) = demo::build(&whole.build)?;
+    let circumstances = machine::description(&format!("cargo xtask bench migration --runs {}", whole.runs))?;
+    let ground = Ground::prepare(program.clone(), (ORDERS * whole.scale).max(1_000.0) as u32)?;
+    let mut lines = vec![copying(&ground, whole)?];
+    lines.extend(comparing(&ground, whole)?);
+    lines.extend(writing(&ground, whole)?);
+    let (rows, bytes) = (ground.rows, ground.bytes);
+    // The servers end here: what follows has its own.
+    drop(ground);
+    lines.extend(flipping(whole, program)?);
+    let mut text = format!(
+        "{circumstances}\n\nBoth servers and the move share the machine and one disk. {rows} rows, {:.2} GB with indexes; medians of {}.\n\n\
+         | job | ours | beside it | goal |\n|---|---|---|---|\n",
+        bytes as f64 / 1e9,
+        whole.runs
+    );
+    for line in lines {
+        text += &format!("| {} | {} | {} | {} |\n", line.what, line.ours, line.peers, line.goal);
+    }
+    text += "\nNot measured here: objects beside rclone, and mirroring inline, which the program has no setting for.";
+    Ok(text)
+}
+
+/// The middle of several runs, each said.
+fn runs(
+    whole: &Whole,
+    what: &str,
+    mut run: impl FnMut() -> Result<Duration, Failure>,
+) -> Result<f64, Failure> {
+    let mut taken = Vec::new();
+    for nth in 1..=whole.runs {
+        let seconds = run()?.as_secs_f64();
+        println!("    {what}, {nth} of {}: {seconds:.2} s", whole.runs);
+        taken.push(seconds);
+    }
+    Ok(median(taken))
+}
+
+/// A peer that may not be there: that is said, and the others go on.
+fn peer(name: &str, outcome: Result<f64, Failure>) -> String {
+    match outcome {
+        Ok(seconds) => format!("{name} {seconds:.1} s"),
+        Err(failure) => {
+            println!("    {name} is LEFT OUT: {failure}");
+            format!("{name} left out")
+        }
+    }
+}
+
+fn copying(ground: &Ground, whole: &Whole) -> Result<Line, Failure> {
+    println!("\n==> Copying {} rows", ground.rows);
+    let ours = runs(whole, "waiterix migrate start", || copies::ours(ground))?;
+    let peers = [
+        peer("pgcopydb", runs(whole, "pgcopydb", || copies::pgcopydb(ground))),
+        peer(
+            "pg_dump and pg_restore",
+            runs(whole, "pg_dump and pg_restore", || copies::dump_and_restore(ground)),
+        ),
+        peer("binary COPY", runs(whole, "binary COPY", || copies::raw_copy(ground))),
+    ];
+    Ok(Line {
+        what: "copy with indexes and foreign keys, every range compared".to_owned(),
+        ours: format!("{ours:.1} s"),
+        peers: format!("{}; none compares", peers.join(", ")),
+        goal: "≤ 20 s",
+    })
+}
+
+fn comparing(ground: &Ground, whole: &Whole) -> Result<Vec<Line>, Failure> {
+    println!("\n==> Comparing and repairing");
+    let (mut equal, mut found, mut repaired, mut theirs, mut ordered) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for _ in 0..whole.runs {
+        let compared = copies::compared(ground)?;
+        let seconds = |time: Duration| time.as_secs_f64();
+        println!(
+            "    equal {:.2} s, found {:.2} s, repaired {:.2} s",
+            seconds(compared.equal),
+            seconds(compared.found),
+            seconds(compared.repaired)
+        );
+        equal.push(seconds(compared.equal));
+        found.push(seconds(compared.found));
+        repaired.push(seconds(compared.repaired));
+        theirs.extend(compared.reladiff.map(seconds));
+        ordered.push(seconds(compared.ordered_copy));
+    }
+    let theirs = if theirs.is_empty() {
+        "reladiff left out".to_owned()
+    } else {
+        format!("reladiff {:.1} s", median(theirs))
+    };
+    Ok(vec![
+        Line {
+            what: "compare equal sides; name 1,000 rows that differ".to_owned(),
+            ours: format!("{:.1} s; {:.1} s", median(equal), median(found)),
+            peers: format!(
+                "{theirs}; COPY in order through MD5 {:.1} s, which names nothing; both of the three large tables only",
+                median(ordered)
+            ),
+            goal: "≤ 6 s",
+        },
+        Line {
+            what: "find and repair 1,000 differences, and compare again".to_owned(),
+            ours: format!("{:.1} s", median(repaired)),
+            peers: "nobody does".to_owned(),
+            goal: "≤ 10 s",
+        },
+    ])
+}
+
+fn writing(ground: &Ground, whole: &Whole) -> Result<Vec<Line>, Failure> {
+    println!("\n==> Writing with guard and journal");
+    let (mut ratios, mut calm, mut shown) = (vec![], vec![], vec![]);
+    for _ in 0..whole.runs {
+        let (before, with): (Written, Written) = writes::guard(ground, whole.scale)?;
+        println!(
+            "    {:.0}/s before, {:.0}/s with; below saturation {:.2} ms and {:.2} ms",
+            before.most, with.most, before.calm_ms, with.calm_ms
+        );
+        ratios.push(with.most / before.most);
+        calm.push((with.calm_ms / before.calm_ms - 1.0) * 100.0);
+        shown.push(with.most);
+    }
+    println!("==> How far the other side is behind");
+    let lag = writes::lag(ground, whole.scale)?;
+    let at = |quantile| demo::quantile(lag.clone(), quantile).as_secs_f64() * 1_000.0;
+    Ok(vec![
+        Line {
+            what: "guard and journal on the side that leads: orders per second at saturation, and the median wait at 500/s".to_owned(),
+            ours: format!("{:.2} of without ({:.0}/s); {:+.0} %", median(ratios), median(shown), median(calm)),
+            peers: "-".to_owned(),
+            goal: "≥ 0.65; +10 %",
+        },
+        Line {
+            what: format!("behind the leader at 1,000 rows per second, {} samples", lag.len()),
+            ours: format!("p50 {:.0} ms, p99 {:.0} ms", at(0.5), at(0.99)),
+            peers: "-".to_owned(),
+            goal: "p99 ≤ 250 ms",
+        },
+    ])
+}
+
+/// The lead changes while guests order, as the demonstration shows it; and what the same guests see without a move.
+fn flipping(whole: &Whole, program: PathBuf) -> Result<Vec<Line>, Failure> {
+    let orders = (100_000.0 * whole.scale).max(1_000.0) as u32;
+    let rate = if whole.is_whole() { RATE } else { TRIAL_RATE };
+    let (of_rate, flips, orders) = (rate.to_string(), FLIPS.to_string(), orders.to_string());
+    let run = |more: &[&str]| -> Result<Value, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([
+            "demo-migration",
+            "--no-build",
+            "--orders",
+            &orders,
+            "--rate",
+            &of_rate,
+            "--pictures",
+            "10",
+        ]);
+        command.args(["--port", "rows", "--program"]).arg(&program).args(more);
+        if whole.build.is_debug() {
+            command.arg("--debug");
+        }
+        let report = built("demo-migration").join("report.json");
+        // Failed requests and differences are figures, too; a demonstration that leaves no report has failed.
+        if let Err(failure) = step("Guests ordering", &mut command) {
+            println!("    {failure}");
+        }
+        let text = fs::read_to_string(report)?;
+        serde_json::from_str(&text).map_err(|error| Failure::Said(error.to_string()))
+    };
+    let alone = run(&["--baseline", "--seconds", "20"])?;
+    let moved = run(&["--flips", &flips, "--seconds", "10"])?;
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let pauses: Vec<String> = moved["flips"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|flip| format!("{:.0}", number(&flip["pause_ms_longest"])))
+        .collect();
+    let (single, mirrored) = (number(&alone["orders_ms_p99"]), number(&moved["flips"][0]["usual_ms_p99"]));
+    Ok(vec![
+        Line {
+            what: format!("longest wait of a write in a change of the lead, {rate} orders per second"),
+            ours: format!(
+                "{} ms: p99 {:.0} ms; {} failed requests, {} differences",
+                pauses.join(", "),
+                number(&moved["pause_ms_p99"]),
+                moved["failed_requests"],
+                moved["differences"]
+            ),
+            peers: "-".to_owned(),
+            goal: "p99 ≤ 100 ms, 0 failed",
+        },
+        Line {
+            what: format!("p99 of an order that is mirrored in the background, {rate} per second"),
+            ours: format!("{:.2} of {single:.1} ms alone", mirrored / single),
+            peers: "-".to_owned(),
+            goal: "≤ 1.1",
+        },
+    ])
+}
