@@ -23,7 +23,8 @@ const STEPS: usize = 300_000_000;
 fn main() {
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = Move::whole(Size::LARGE).checker().threads(threads).target_state_count(STEPS).spawn_bfs().join();
+    let checker =
+        Move::whole(Size::LARGE).checker().threads(threads).target_state_count(STEPS).spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
     println!(
         "{states} states, {depth} steps deep, in {:.0} s: {:?}",
