@@ -4,7 +4,8 @@
 //! cargo run --release -p waiterix-migration --example model
 //! ```
 //!
-//! It needs about 100 bytes of memory for each world that is found.
+//! The world has no end that a usual machine would see, so the search, which goes in breadth, ends after so many steps. It needs
+//! about 270 bytes of memory for each state: 7 GB.
 
 #![allow(clippy::print_stdout, reason = "it is what a program says")]
 
@@ -16,10 +17,14 @@ use std::time::Instant;
 use stateright::{Checker as _, Model as _};
 use world::{Move, Size};
 
+/// How many steps are taken, to states that are new or known.
+const STEPS: usize = 300_000_000;
+
 fn main() {
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = Move::whole(Size::LARGE).checker().threads(threads).spawn_bfs().join();
+    let checker =
+        Move::whole(Size::LARGE).checker().threads(threads).target_state_count(STEPS).spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
     println!(
         "{states} states, {depth} steps deep, in {:.0} s: {:?}",
