@@ -96,7 +96,7 @@ impl App {
     }
 
     /// Sees to the effects of a committed decision. Their failure is logged and never undoes anything; nor does a notifier
-    /// that does not answer hold the answer up for longer than [`NOTIFIER_PATIENCE`], however much it is to tell.
+    /// that does not answer hold the answer up for longer than `NOTIFIER_PATIENCE`, however much it is to tell.
     pub async fn settle(&self, effects: Vec<Effect>) {
         let end = Instant::now() + NOTIFIER_PATIENCE;
         for effect in effects {

@@ -20,6 +20,9 @@ pub struct Pass {
     pub failed: u32,
     /// Keys that stay in the journal although they are equal, because something may still come.
     pub waiting: u32,
+    /// Keys that stay dirty because somebody changed them each time they were to be made equal. That is no failure of a side: it
+    /// ends when they are left alone for a moment.
+    pub busy: u32,
 }
 
 impl Pass {
@@ -28,8 +31,15 @@ impl Pass {
         &mut self,
         journal: &dyn Journal<K>,
         dirty: &Dirty<K>,
-        settled: bool,
+        settled: Result<()>,
     ) {
+        let is_busy =
+            |error: &Error| error.kind() == ErrorKind::Conflict && error.retry_advice() == Retry::Safe;
+        if settled.as_ref().is_err_and(is_busy) {
+            self.busy += 1;
+            return;
+        }
+        let settled = settled.is_ok();
         let is_closed = settled && (dirty.ended.is_empty() || journal.done(&dirty.ended).await.is_ok());
         if !is_closed {
             self.failed += 1;
@@ -43,7 +53,7 @@ impl Pass {
     /// Whether there was nothing to do, and nothing failed.
     #[must_use]
     pub const fn found_all_equal(&self) -> bool {
-        self.converged == 0 && self.failed == 0
+        self.converged == 0 && self.failed == 0 && self.busy == 0
     }
 }
 

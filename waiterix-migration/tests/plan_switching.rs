@@ -386,6 +386,28 @@ impl Drain for NeverEqual {
     }
 }
 
+/// Has a key that somebody writes all the time, until nobody may.
+#[derive(Debug)]
+struct BusyUntilHeld(Arc<MemoryPlan>);
+
+#[async_trait]
+impl Drain for BusyUntilHeld {
+    async fn drain(&self, _: Leader, nobody_writes: bool) -> Result<Pass> {
+        let is_held = self.0.plan().await?.of(PORT).stage == Stage::Held;
+        assert_eq!(is_held, nobody_writes);
+        Ok(Pass { busy: u32::from(!is_held), ..Pass::default() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_written_all_the_time_is_made_equal_when_nobody_writes() {
+    let service = Service::of(1);
+    let sides = Arc::new(BusyUntilHeld(service.plan.clone()));
+    let switching = Switching::new(service.plan.clone(), PORT, sides, "ops", budget());
+    let ended = switching.run(Leader::New, &json!({})).await.unwrap();
+    assert!(matches!(ended, Ended::Changed { .. }), "{ended:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_are_held_no_longer_than_the_budget() {
     let service = Service::of(1);

@@ -171,9 +171,19 @@ async fn a_server_killed_between_two_uses_is_found_again() {
     warmed(&database, 2).await;
     server.kill();
     server.start_again().unwrap();
-    let begin = Instant::now();
-    used(&database).await;
-    assert!(begin.elapsed() < BOUND);
+    // The processes behind the connections outlive their parent for a moment, in which they may give a last sign of life.
+    eventually(BOUND, "the server is found again", || async {
+        let mut lease = database.acquire(OPERATION).await.unwrap();
+        match process(&mut lease).await {
+            Ok(_) => lease.release(),
+            Err(error) => {
+                lease.discard(&error);
+                return false;
+            }
+        }
+        true
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ async fn sessions(mirror: &DualSessionStore, sweep: &SessionSweep, noted: &Trigg
         converged: own.converged + others.converged,
         failed: own.failed + others.failed,
         waiting: own.waiting + others.waiting,
+        busy: own.busy + others.busy,
     })
 }
 

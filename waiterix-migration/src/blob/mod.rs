@@ -170,7 +170,7 @@ impl DualBlobStore {
     async fn close(&self, settled: Result<bool>, dirty: &Dirty<BlobKey>, pass: &mut Pass) {
         match settled {
             Ok(false) => pass.waiting += 1,
-            settled => pass.close(&*self.journal, dirty, settled.is_ok()).await,
+            settled => pass.close(&*self.journal, dirty, settled.map(drop)).await,
         }
     }
 

@@ -90,7 +90,7 @@ impl Converger {
         Ok(is_complete)
     }
 
-    /// Makes the keys of the oldest entries equal, as many as there are, at most [`LARGEST`].
+    /// Makes the keys of the oldest entries equal, as many as there are, at most 1 000.
     ///
     /// # Errors
     /// When either side fails. Entries stay, and a repeat is harmless.

@@ -100,7 +100,7 @@ impl DualSessionStore {
                 Ok(sides) => self.settle(&sides, &dirty.key).await,
                 Err(error) => Err(error),
             };
-            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
+            pass.close(&*self.journal, &dirty, settled).await;
         }
         Ok(pass)
     }
@@ -116,7 +116,7 @@ impl DualSessionStore {
             let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
             let sides = self.sides(Writing::of(Phase { leader, mirroring: Mirroring::Inline }));
             let settled = self.settle(&sides, &dirty.key).await;
-            pass.close(&*self.journal, &dirty, settled.is_ok()).await;
+            pass.close(&*self.journal, &dirty, settled).await;
         }
         Ok(pass)
     }

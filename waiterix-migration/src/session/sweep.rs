@@ -240,7 +240,7 @@ impl SessionSweep {
                 Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
                 settled => settled,
             };
-            pass.close(noted, &dirty, settled.is_ok()).await;
+            pass.close(noted, &dirty, settled).await;
         }
         Ok(pass)
     }

@@ -209,6 +209,9 @@ mod tests {
         }
     }
 
+    /// What is done to the old survey and the new one.
+    type Spoil = fn(&mut Survey, &mut Survey);
+
     fn said(change: impl FnOnce(&mut Survey, &mut Survey)) -> String {
         let (mut old, mut new) = (survey("a"), survey("b"));
         change(&mut old, &mut new);
@@ -223,28 +226,21 @@ mod tests {
 
     #[test]
     fn each_fault_is_refused_in_words_that_say_what_to_do() {
-        let cases: [(&str, Box<dyn FnOnce(&mut Survey, &mut Survey)>); 9] = [
-            ("the same database", Box::new(|old, new| new.identity = old.identity.clone())),
-            ("the old database: no privilege", Box::new(|old, _| old.faults.push("no privilege".to_owned()))),
-            (
-                "clock of the new database's server is off by -12.0 s",
-                Box::new(|_, new| new.clock_ahead_ms = -12_000),
-            ),
-            ("none of the tables", Box::new(|old, _| old.tables.clear())),
-            ("no table orders: `waiterix schema migrate`", Box::new(|_, new| new.tables.clear())),
-            ("no column total", Box::new(|_, new| new.tables[0].columns.truncate(1))),
-            ("no column total", Box::new(|old, _| old.tables[0].columns.truncate(1))),
-            (
-                "total is numeric(10,2) in the old and text",
-                Box::new(|_, new| new.tables[0].columns[1].1 = "text".to_owned()),
-            ),
-            (
-                "both databases take writes",
-                Box::new(|old, new| {
-                    old.standing = Some(Standing { epoch: 1, mode: Mode::Open, turn: 1 });
-                    new.standing = old.standing;
-                }),
-            ),
+        let cases: [(&str, Spoil); 9] = [
+            ("the same database", |old, new| new.identity = old.identity.clone()),
+            ("the old database: no privilege", |old, _| old.faults.push("no privilege".to_owned())),
+            ("clock of the new database's server is off by -12.0 s", |_, new| new.clock_ahead_ms = -12_000),
+            ("none of the tables", |old, _| old.tables.clear()),
+            ("no table orders: `waiterix schema migrate`", |_, new| new.tables.clear()),
+            ("no column total", |_, new| new.tables[0].columns.truncate(1)),
+            ("no column total", |old, _| old.tables[0].columns.truncate(1)),
+            ("total is numeric(10,2) in the old and text", |_, new| {
+                new.tables[0].columns[1].1 = "text".to_owned();
+            }),
+            ("both databases take writes", |old, new| {
+                old.standing = Some(Standing { epoch: 1, mode: Mode::Open, turn: 1 });
+                new.standing = old.standing;
+            }),
         ];
         for (words, change) in cases {
             let said = said(change);
