@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use url::Url;
 use waiterix_domain::id::UserId;
 use waiterix_ports::blob::{UploadRequest, is_key};
@@ -28,6 +29,9 @@ use converge::found;
 pub use key::BlobKey;
 use locks::Locks;
 pub use sweep::{ObjectDifference, ObjectSweep, ObjectsCompared, ObjectsSwept};
+
+/// How many keys are made equal at once while a change of the leader waits for all of them.
+const DRAINED_AT_ONCE: usize = 16;
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///
@@ -144,10 +148,16 @@ impl DualBlobStore {
     /// When the journal cannot be read.
     pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
         let mut pass = Pass::default();
-        for dirty in dirty(&*self.journal).await? {
+        // Each upload that may still come is looked for in both stores, so one after the other they would take too long while
+        // everybody waits.
+        let settling = dirty(&*self.journal).await?.into_iter().map(|dirty| async move {
             let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
-            let call = Writing::of(Phase { leader, mirroring: Mirroring::Inline });
-            let settled = self.settle(&dirty.key, call).await;
+            let settled =
+                self.settle(&dirty.key, Writing::of(Phase { leader, mirroring: Mirroring::Inline })).await;
+            (dirty, settled)
+        });
+        let mut settling = stream::iter(settling).buffer_unordered(DRAINED_AT_ONCE);
+        while let Some((dirty, settled)) = settling.next().await {
             self.close(settled, &dirty, &mut pass).await;
         }
         Ok(pass)
