@@ -2,18 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
+mod interrupted;
 mod pair;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures_util::StreamExt as _;
+use interrupted::Dies;
 use pair::Blobs;
 use sha2::{Digest as _, Sha256};
 use waiterix_contract::race::refused;
 use waiterix_migration::{Depth, MemoryPlan, ObjectFault, ObjectSweep, ObjectsSwept, Phase};
-use waiterix_ports::moving::{ObjectRecords as _, Place, Places};
-use waiterix_ports::{BlobStore, Error, ErrorKind, PutBlob, Result, Visibility};
+use waiterix_ports::moving::ObjectRecords as _;
+use waiterix_ports::{BlobStore, ErrorKind, PutBlob, Visibility};
 
 const OLD_LATER: Phase = Phase::ALL[0];
 const OLD: Phase = Phase::ALL[1];
@@ -124,24 +125,6 @@ async fn an_object_that_is_there_already_is_compared_and_not_copied() {
     let swept = moving.copy().await;
     assert_eq!((swept.equal, swept.copied), (1, 0));
     assert_eq!(moving.plan.records(&["one"]).await.unwrap().len(), 1);
-}
-
-/// Remembers a few places and is then gone, as the process is that is killed.
-#[derive(Debug)]
-struct Dies(Arc<MemoryPlan>, u64);
-
-#[async_trait]
-impl Places for Dies {
-    async fn place(&self, walk: &str) -> Result<Place> {
-        self.0.place(walk).await
-    }
-
-    async fn keep_place(&self, walk: &str, place: &Place) -> Result<()> {
-        if place.done > self.1 {
-            return Err(Error::new(ErrorKind::Unavailable, "places"));
-        }
-        self.0.keep_place(walk, place).await
-    }
 }
 
 #[tokio::test]

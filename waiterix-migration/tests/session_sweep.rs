@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
+mod interrupted;
 mod pair;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use interrupted::Dies;
 use pair::Sessions;
 use serde_json::{Map, json};
 use waiterix_contract::race::refused;
@@ -15,8 +16,7 @@ use waiterix_domain::id::UserId;
 use waiterix_migration::{
     Journal, MemoryJournal, MemoryPlan, Pass, Phase, SessionFault, SessionKey, SessionSweep, SessionsSwept,
 };
-use waiterix_ports::moving::{Place, Places};
-use waiterix_ports::{Clock as _, Error, ErrorKind, Result, Session, SessionId, SessionStore};
+use waiterix_ports::{Clock as _, ErrorKind, Session, SessionId, SessionStore};
 
 const OLD_LATER: Phase = Phase::ALL[0];
 const OLD: Phase = Phase::ALL[1];
@@ -79,24 +79,6 @@ async fn on_the_way_back_sessions_of_the_new_store_are_copied() {
     }
     assert_eq!(sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap().equal, 2);
     assert!(has(&*moving.old, "one").await && has(&*moving.old, "two").await);
-}
-
-/// Remembers a few places and is then gone, as the process is that is killed.
-#[derive(Debug)]
-struct Dies(Arc<MemoryPlan>, u64);
-
-#[async_trait]
-impl Places for Dies {
-    async fn place(&self, walk: &str) -> Result<Place> {
-        self.0.place(walk).await
-    }
-
-    async fn keep_place(&self, walk: &str, place: &Place) -> Result<()> {
-        if place.done > self.1 {
-            return Err(Error::new(ErrorKind::Unavailable, "places"));
-        }
-        self.0.keep_place(walk, place).await
-    }
 }
 
 #[tokio::test]
