@@ -143,6 +143,9 @@ impl Work {
                     start::start(rows, &options).await?;
                 }
                 self.each("start", None, ORDER.into_iter(), Others::start).await?;
+                if let Some(mirror) = options.mirror {
+                    start::mirror(self, mirror).await?;
+                }
                 if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,
