@@ -17,6 +17,7 @@ mod migrate;
 mod notifiers_agree;
 mod program;
 mod real_orders;
+#[allow(dead_code, reason = "the adapter's own tests use all of it")]
 #[path = "../../../waiterix-adapters-legacy/tests/main/resend_scripted/mod.rs"]
 mod resend_scripted;
 mod service;

@@ -12,10 +12,11 @@ use waiterix_contract::KeptLog;
 use waiterix_domain::{Table, Timestamp};
 use waiterix_layers::{Ending, Meter, Observation, RetryPolicy, operation, retry, trace};
 use waiterix_ports::{
-    ByteStream, ChefSelector, CloseReason, ErrorKind, KeyRange, Mailer, Notifier, PutBlob, Retry, Revision,
-    SessionStore, Visibility,
+    ByteStream, ChefSelector, CloseReason, Error, ErrorKind, KeyRange, Mailer, Notifier, PutBlob, Retry,
+    Revision, SessionStore, Store, Violation, Visibility,
 };
 
+use crate::mocks::MockStore;
 use crate::outside::{self, Outside, Reaction, memory_blobs};
 use crate::sample::{self, ADDRESS, KEY, SECOND};
 
@@ -176,6 +177,24 @@ async fn outages_are_told_as_warnings_with_attempts_and_duration() {
     assert_eq!((&fields["outcome"], &fields["attempts"]), (&json!("unavailable"), &json!(4)));
     assert!((3_000..4_000).contains(&fields["duration_ms"].as_u64().unwrap()), "{fields}");
     assert_eq!(meter.take(), [("store.check", Ending::Failed(ErrorKind::Unavailable), 4)]);
+}
+
+/// In a change of the lead every write that is under way may be refused once, and is then made on the other side.
+#[tokio::test]
+async fn a_write_that_the_side_refuses_because_it_does_not_lead_is_no_fault() {
+    let (log, meter) = (KeptLog::begin(Level::TRACE), Arc::new(Kept::default()));
+    let mut side = MockStore::new();
+    side.expect_commit().once().returning(|_| {
+        let error = Error::new(ErrorKind::Unavailable, "store.commit");
+        Err(error.violating(Violation::NotLeading))
+    });
+    let store = trace::<dyn Store>(Arc::new(side), meter.clone());
+    let error = store.commit(&sample::changes()).await.unwrap_err();
+    assert_eq!((error.kind(), error.violation()), (ErrorKind::Unavailable, Some(&Violation::NotLeading)));
+    let told = events(&log);
+    assert_eq!((&told[0]["level"], &told[0]["fields"]["outcome"]), (&json!("DEBUG"), &json!("not_leading")));
+    assert_eq!((told.len(), meter.take()), (1, vec![("store.commit", Ending::NotLeading, 1)]));
+    assert!(!Ending::NotLeading.is_alarming() && Ending::Failed(ErrorKind::Unavailable).is_alarming());
 }
 
 #[tokio::test(start_paused = true)]

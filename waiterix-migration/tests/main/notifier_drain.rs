@@ -6,25 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use waiterix_adapters_local::memory::MemoryNotifier;
 use waiterix_contract::notifier::NotifierFixture;
-use waiterix_domain::{Audience, Timestamp};
+use waiterix_domain::Audience;
 use waiterix_migration::{DrainableNotifier, Drained, DualNotifier};
-use waiterix_ports::{CloseReason, Connection, ConnectionId, Frame, Message, Notifier as _, Outlet, Role};
+use waiterix_ports::{CloseReason, ConnectionId, Frame, Message, Notifier as _, Outlet};
 
-use crate::line::NoSockets;
-
-fn chef(id: &str, outlet: Outlet) -> Connection {
-    Connection {
-        id: ConnectionId::new(id),
-        restaurant: "r".into(),
-        role: Role::Chef { user: "anna".into(), session_digest: None },
-        connected_at: Timestamp::EPOCH,
-        outlet,
-    }
-}
-
-fn gateway() -> Outlet {
-    Outlet::Gateway { endpoint: "https://gateway.example.org/stage".to_owned() }
-}
+use crate::line::{NoSockets, chef, gateway};
 
 fn event(name: &str) -> Message {
     Message { id: name.to_owned(), json: format!("{{\"id\":\"{name}\"}}").into() }

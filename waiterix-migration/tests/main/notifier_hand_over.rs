@@ -8,11 +8,11 @@ use waiterix_contract::race::refused;
 use waiterix_domain::{Audience, Timestamp};
 use waiterix_migration::DualNotifier;
 use waiterix_ports::{
-    ChefSelector, CloseReason, Connection, ConnectionId, Delivery, ErrorKind, Frame, Message, Notifier as _,
-    Outlet, Retry, Role,
+    ChefSelector, CloseReason, ConnectionId, Delivery, ErrorKind, Frame, Message, Notifier as _, Outlet,
+    Retry,
 };
 
-use crate::line::NoSockets;
+use crate::line::{NoSockets, chef, gateway};
 use crate::pair::Wire;
 
 struct Both {
@@ -29,20 +29,6 @@ fn both() -> Both {
     Both { dual: DualNotifier::new(sockets.clone(), behind), sockets, gateway, gateway_wire }
 }
 
-fn chef(id: &str, outlet: Outlet) -> Connection {
-    Connection {
-        id: ConnectionId::new(id),
-        restaurant: "r".into(),
-        role: Role::Chef { user: "anna".into(), session_digest: None },
-        connected_at: Timestamp::EPOCH,
-        outlet,
-    }
-}
-
-fn gateway_outlet() -> Outlet {
-    Outlet::Gateway { endpoint: "https://gateway.example.org/stage".to_owned() }
-}
-
 fn event() -> Message {
     Message { id: "event".to_owned(), json: "{}".into() }
 }
@@ -57,7 +43,7 @@ async fn connected(both: &Both) -> Vec<mpsc::Receiver<Frame>> {
     for number in 0..2 {
         let (sender, receiver) = mpsc::channel(64);
         both.dual.connect(&chef(&format!("s{number}"), Outlet::Socket(sender))).await.unwrap();
-        both.dual.connect(&chef(&format!("g{number}"), gateway_outlet())).await.unwrap();
+        both.dual.connect(&chef(&format!("g{number}"), gateway())).await.unwrap();
         ends.push(receiver);
     }
     ends
@@ -127,7 +113,7 @@ async fn when_one_transport_fails_the_other_one_is_heard_and_nothing_is_repeated
 async fn a_connection_that_its_transport_cannot_take_now_is_not_put_into_the_other() {
     let both = both();
     both.gateway_wire.cut();
-    let answer = both.dual.connect(&chef("g", gateway_outlet())).await;
+    let answer = both.dual.connect(&chef("g", gateway())).await;
     refused(answer, ErrorKind::Unavailable, "its transport is down");
     both.gateway_wire.mend();
     assert_eq!(both.dual.publish(&chefs(), &event()).await.unwrap(), Delivery::default());

@@ -139,23 +139,23 @@ async fn connections_cut_between_two_uses_are_replaced() {
     warmed(&database, 3).await;
     proxy.cut();
     // Whoever comes at once may find out the hard way; whoever comes later does not.
-    eventually(BOUND, "idle for a moment", || async { idle_for(&database, 150) }).await;
+    is_idle(&database).await;
     used(&database).await;
     assert_eq!(database.snapshot().size, 1, "those that were idle with the dead one are not tried");
 }
 
-/// Whether nothing has been done with the database for some milliseconds.
-fn idle_for(database: &Database, ms: u64) -> bool {
-    static SINCE: Mutex<Option<(u64, Instant)>> = Mutex::new(None);
-    let mut since = SINCE.lock().unwrap();
-    let acquired = database.snapshot().acquired;
-    match *since {
-        Some((seen, instant)) if seen == acquired => instant.elapsed() > Duration::from_millis(ms),
-        _ => {
-            *since = Some((acquired, Instant::now()));
-            false
+/// Lets 150 ms pass in which nothing is done with the database.
+async fn is_idle(database: &Database) {
+    let since = Mutex::new((database.snapshot().acquired, Instant::now()));
+    let is_idle = || {
+        let mut since = since.lock().unwrap();
+        let acquired = database.snapshot().acquired;
+        if since.0 != acquired {
+            *since = (acquired, Instant::now());
         }
-    }
+        since.1.elapsed() > Duration::from_millis(150)
+    };
+    eventually(BOUND, "idle for a moment", || async { is_idle() }).await;
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn connections_that_fell_silent_cost_one_sign_of_life() {
     let database = database(server.url(), |_| {});
     let silent = Stopped(warmed(&database, 4).await);
     silent.signal("STOP");
-    eventually(BOUND, "idle for a moment", || async { idle_for(&database, 150) }).await;
+    is_idle(&database).await;
     let begin = Instant::now();
     let process = used(&database).await;
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());

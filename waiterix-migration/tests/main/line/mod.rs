@@ -9,8 +9,24 @@ use waiterix_domain::id::RestaurantId;
 use waiterix_domain::{Audience, Timestamp};
 use waiterix_ports::{
     ChefSelector, CloseReason, Connection, ConnectionId, Delivery, Error, ErrorKind, Frame, Message,
-    Notifier, Outlet, Result, notifier::fault_of,
+    Notifier, Outlet, Result, Role, notifier::fault_of,
 };
+
+/// A chef's connection.
+pub fn chef(id: &str, outlet: Outlet) -> Connection {
+    Connection {
+        id: ConnectionId::new(id),
+        restaurant: "r".into(),
+        role: Role::Chef { user: "anna".into(), session_digest: None },
+        connected_at: Timestamp::EPOCH,
+        outlet,
+    }
+}
+
+/// A way out by a gateway.
+pub fn gateway() -> Outlet {
+    Outlet::Gateway { endpoint: "https://gateway.example.org/stage".to_owned() }
+}
 
 /// The memory of a gateway: an endpoint stands for a line that always hears.
 #[derive(Debug, Default)]

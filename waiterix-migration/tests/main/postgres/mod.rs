@@ -54,9 +54,8 @@ fn no_request_fails_while_rows_move_there_and_back_and_there() {
                 (done, slowest)
             }));
         }
-        pair.process.backfill.start(100).await.unwrap();
-        let copied = pair.process.backfill.run(&Stop::default()).await.unwrap();
-        assert!(copied.is_complete && copied.rows >= 20 * Table::ALL.len() as u64, "{copied:?}");
+        let copied = pair.process.copy_all().await;
+        assert!(copied.rows >= 20 * Table::ALL.len() as u64, "{copied:?}");
         for to in [Leader::New, Leader::Old, Leader::New] {
             let report = pair.process.verifier(Hashing::Record).verify().await.unwrap();
             // The house is written with every order.
@@ -97,8 +96,7 @@ fn what_random_steps_leave_is_on_both_sides() {
     waiterix_contract::run(|| async {
         let Some(server) = given(Backend::Postgres) else { return };
         let pair = Pair::new(&server, Mirroring::Inline).await;
-        pair.process.backfill.start(100).await.unwrap();
-        assert!(pair.process.backfill.run(&Stop::default()).await.unwrap().is_complete);
+        pair.process.copy_all().await;
         eprintln!("seed {SEED}");
         let stores: [(&str, Arc<dyn Store>); 2] = [
             ("memory", Arc::new(MemoryStore::new(Arc::new(SystemClock)))),
@@ -128,8 +126,7 @@ fn what_is_wrong_is_named_by_its_columns_and_repaired() {
         let pair = Pair::new(&server, Mirroring::Background).await;
         let set = ChangeSet::new(CommitId::new("first"));
         pair.old.commit(&set.insert_all(sample::house("a")).insert_all(sample::house("b"))).await.unwrap();
-        pair.process.backfill.start(100).await.unwrap();
-        assert!(pair.process.backfill.run(&Stop::default()).await.unwrap().is_complete);
+        pair.process.copy_all().await;
         let key = |house: &str, table: Table| MovingKey {
             table: table.name().into(),
             id: sample::id(house, table),
@@ -172,8 +169,7 @@ fn an_ambiguous_outcome_and_a_repeat_after_the_flip_count_once() {
         let set = ChangeSet::new(CommitId::new("first"));
         let set = set.insert(Row::from(sample::user("u"))).insert(Row::from(sample::restaurant("r", "u")));
         pair.old.commit(&set).await.unwrap();
-        pair.process.backfill.start(100).await.unwrap();
-        assert!(pair.process.backfill.run(&Stop::default()).await.unwrap().is_complete);
+        pair.process.copy_all().await;
         // Done on the old side, and nobody heard of it.
         let counted = ChangeSet::new(CommitId::new("counted")).add(Counter::RestaurantAiUsage, "r", 1);
         pair.old.commit(&counted).await.unwrap();

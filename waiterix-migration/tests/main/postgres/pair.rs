@@ -9,8 +9,8 @@ use waiterix_contract::store::sample;
 use waiterix_domain::{ChangeSet, CommitId, Counter, Table};
 use waiterix_migration::Mirroring;
 use waiterix_migration::rows::{
-    Backfill, BackfillSettings, Converger, Cutover, CutoverSettings, DualSettings, DualStore, Lead, NoLedger,
-    Quiet, Relay, RelaySettings, Sides, Stop, Verifier, VerifySettings,
+    Backfill, BackfillSettings, Converger, Copied, Cutover, CutoverSettings, DualSettings, DualStore, Lead,
+    NoLedger, Quiet, Relay, RelaySettings, Sides, Stop, Verifier, VerifySettings,
 };
 use waiterix_ports::moving::{Hashing, RowSide};
 use waiterix_ports::{Clock, KeyRange, Store, SystemClock};
@@ -41,6 +41,14 @@ impl Mover {
         let cutover =
             Cutover::new(sides.clone(), relay.clone(), Arc::new(Quiet), ledger, clock.clone(), settings);
         Self { sides, converger, relay, backfill, cutover, clock: clock.clone() }
+    }
+
+    /// The move begins, and all is copied.
+    pub(crate) async fn copy_all(&self) -> Copied {
+        self.backfill.start(100).await.unwrap();
+        let copied = self.backfill.run(&Stop::default()).await.unwrap();
+        assert!(copied.is_complete, "{copied:?}");
+        copied
     }
 
     pub(crate) fn verifier(&self, hashing: Hashing) -> Verifier {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waiterix_contract::{Fixture, ManualClock};
-use waiterix_migration::rows::{DualSettings, DualStore, ShadowSettings, ShadowStore, Stop};
+use waiterix_migration::rows::{DualSettings, DualStore, ShadowSettings, ShadowStore};
 use waiterix_migration::{Leader, Mirroring};
 use waiterix_ports::{Clock, Store};
 
@@ -17,8 +17,7 @@ async fn fixture(leader: Option<Leader>, mirroring: Mirroring, is_shadowed: bool
     let ((old, old_store), (new, new_store)) = (SideStore::new("old", &clock), SideStore::new("new", &clock));
     let stage = Stage::over(old, new);
     if leader.is_some() {
-        stage.process.backfill(100).start(100).await.unwrap();
-        assert!(stage.process.backfill(100).run(&Stop::default()).await.unwrap().is_complete);
+        stage.process.copy_all(100).await;
     }
     if leader == Some(Leader::New) {
         stage.process.move_to(Leader::New).await;

@@ -38,8 +38,7 @@ impl House {
         let house = Self { stage: Stage::over(old_side, new_side), old, new };
         let rows = [Row::from(sample::user("u")), Row::from(sample::restaurant("r", "u"))];
         house.old.commit(&ChangeSet::new(CommitId::new("first")).insert_all(rows)).await.unwrap();
-        house.stage.process.backfill(100).start(100).await.unwrap();
-        assert!(house.stage.process.backfill(100).run(&Stop::default()).await.unwrap().is_complete);
+        house.stage.process.copy_all(100).await;
         house
     }
 

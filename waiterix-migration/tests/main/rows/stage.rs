@@ -111,6 +111,13 @@ impl Process {
         Backfill::new(self.sides.clone(), self.relay.clone(), settings, self.heard.clone(), Arc::new(|| None))
     }
 
+    /// The move begins, and all is copied, in ranges of so many rows.
+    pub async fn copy_all(&self, rows: u64) {
+        let backfill = self.backfill(rows);
+        backfill.start(100).await.unwrap();
+        assert!(backfill.run(&Stop::default()).await.unwrap().is_complete);
+    }
+
     pub fn cutover(&self) -> Cutover {
         let settings = CutoverSettings { who: "a test".to_owned(), ..CutoverSettings::default() };
         Cutover::new(
@@ -207,8 +214,7 @@ impl Stage {
     pub async fn copied(houses: u32) -> Self {
         let stage = Self::new();
         stage.furnish(houses).await;
-        stage.process.backfill(5).start(100).await.unwrap();
-        assert!(stage.process.backfill(5).run(&Stop::default()).await.unwrap().is_complete);
+        stage.process.copy_all(5).await;
         stage
     }
 

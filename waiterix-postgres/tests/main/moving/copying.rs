@@ -5,10 +5,19 @@ use waiterix_ports::{Bytes, ErrorKind, KeyRange, Violation};
 
 use crate::common::catalog;
 use crate::moving::making::AWKWARD;
-use crate::moving::sides::{MIRROR, OPEN, Side, TABLES, assert_equal, copy, key, pair};
+use crate::moving::sides::{Side, TABLES, assert_equal, copy, empty_pair, key, pair};
 
 /// Many users, whose rows lie in the order of their numbers, which is not that of their keys.
 const USERS: &str = "INSERT INTO users (id, first_name) SELECT md5(n::text), repeat(n::text, 20) FROM generate_series(1, 4000) n";
+
+/// One that leads and has many users, as its planner knows, and one that follows and is about to be copied to.
+async fn with_users() -> Option<(Side, Side)> {
+    let (leader, follower) = empty_pair().await?;
+    leader.run(USERS).await;
+    leader.run("ANALYZE users").await;
+    follower.side.before_copy().await.unwrap();
+    Some((leader, follower))
+}
 
 #[test]
 fn every_row_of_every_table_is_copied_as_it_is_and_everything_put_aside_is_made_again() {
@@ -44,13 +53,7 @@ fn every_row_of_every_table_is_copied_as_it_is_and_everything_put_aside_is_made_
 #[test]
 fn a_copy_goes_on_where_it_was_broken_off() {
     waiterix_contract::run(|| async {
-        let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
-        else {
-            return;
-        };
-        leader.run(USERS).await;
-        leader.run("ANALYZE users").await;
-        follower.side.before_copy().await.unwrap();
+        let Some((leader, follower)) = with_users().await else { return };
         let cut = leader.side.cut("users", 700).await.unwrap();
         assert_eq!(cut.len(), 6);
         // It grows meanwhile, and is cut as before.
@@ -77,13 +80,7 @@ fn a_copy_goes_on_where_it_was_broken_off() {
 #[test]
 fn several_first_ranges_at_once_are_all_taken() {
     waiterix_contract::run(|| async {
-        let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
-        else {
-            return;
-        };
-        leader.run(USERS).await;
-        leader.run("ANALYZE users").await;
-        follower.side.before_copy().await.unwrap();
+        let Some((leader, follower)) = with_users().await else { return };
         let cut = leader.side.cut("users", 1_000).await.unwrap();
         assert_eq!(cut.len(), 4);
         assert_eq!(leader.side.cut("users", 10).await.unwrap(), cut, "whatever size is asked for later");
@@ -105,13 +102,8 @@ fn several_first_ranges_at_once_are_all_taken() {
 #[test]
 fn what_is_written_while_it_is_copied_ends_as_it_was_written_last() {
     waiterix_contract::run(|| async {
-        let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
-        else {
-            return;
-        };
-        leader.run(USERS).await;
-        leader.run("ANALYZE users; DELETE FROM waiterix_migration.journal").await;
-        follower.side.before_copy().await.unwrap();
+        let Some((leader, follower)) = with_users().await else { return };
+        leader.run("DELETE FROM waiterix_migration.journal").await;
         let cut = leader.side.cut("users", 1_000).await.unwrap();
         assert!(cut.len() > 3);
         let mut parcels = Vec::new();
@@ -160,14 +152,8 @@ fn a_table_rewritten_while_it_is_copied_is_made_equal_key_by_key() {
             "TRUNCATE users CASCADE",
             "BEGIN; CREATE TEMP TABLE kept AS SELECT * FROM users; TRUNCATE users CASCADE; INSERT INTO users SELECT * FROM kept; COMMIT",
         ] {
-            let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
-            else {
-                return;
-            };
-            leader.run(USERS).await;
-            leader.run("ANALYZE users").await;
+            let Some((leader, follower)) = with_users().await else { return };
             leader.run("DELETE FROM waiterix_migration.journal").await;
-            follower.side.before_copy().await.unwrap();
             let cut = leader.side.cut("users", 2_000).await.unwrap();
             for (place, range) in cut.iter().enumerate() {
                 if place == 1 {
@@ -189,10 +175,7 @@ fn a_table_rewritten_while_it_is_copied_is_made_equal_key_by_key() {
 #[test]
 fn what_arrives_otherwise_than_it_was_read_is_corrupt_and_leaves_nothing() {
     waiterix_contract::run(|| async {
-        let (Some(leader), Some(follower)) = (Side::standing(OPEN).await, Side::standing(MIRROR).await)
-        else {
-            return;
-        };
+        let Some((leader, follower)) = empty_pair().await else { return };
         leader.run("INSERT INTO users (id, first_name) VALUES ('a', 'Ann'), ('b', 'Bea')").await;
         let range = leader.side.cut("users", 1_000).await.unwrap().remove(0);
         let good = leader.side.copy_out("users", &range).await.unwrap();

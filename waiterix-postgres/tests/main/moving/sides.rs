@@ -111,9 +111,14 @@ pub(crate) async fn refusal(psql: &mut PgConnection, sql: &str) -> Option<String
     done.err().map(|error| error.as_database_error().unwrap().code().unwrap().into_owned())
 }
 
+/// One that leads and one that follows, without rows.
+pub(crate) async fn empty_pair() -> Option<(Side, Side)> {
+    Some((Side::standing(OPEN).await?, Side::standing(MIRROR).await?))
+}
+
 /// One that leads and has rows in every table, all of them noted, and one that follows and has none.
 pub(crate) async fn pair() -> Option<(Side, Side)> {
-    let (leader, follower) = (Side::standing(OPEN).await?, Side::standing(MIRROR).await?);
+    let (leader, follower) = empty_pair().await?;
     leader.run(ROWS).await;
     Some((leader, follower))
 }
