@@ -2,10 +2,10 @@
 //! Google does and the emulator does not. That is the front of the adapter's own tests.
 
 #[allow(dead_code, reason = "the adapter's own tests use all of it")]
-#[path = "../../waiterix-adapters-legacy/tests/gcs_objects/account.rs"]
+#[path = "../../waiterix-adapters-legacy/tests/main/gcs_objects/account.rs"]
 mod account;
 #[allow(dead_code, clippy::result_large_err, reason = "the adapter's own tests use all of it")]
-#[path = "../../waiterix-adapters-legacy/tests/gcs_objects/front/mod.rs"]
+#[path = "../../waiterix-adapters-legacy/tests/main/gcs_objects/front/mod.rs"]
 mod front;
 
 use std::hash::{BuildHasher as _, RandomState};

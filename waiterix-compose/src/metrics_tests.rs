@@ -139,7 +139,11 @@ fn labels_of_ports_are_bounded() {
         ErrorKind::Unsupported,
         ErrorKind::Corrupt,
     ];
-    let endings = kinds.map(Ending::Failed).into_iter().chain([Ending::Answered, Ending::Abandoned]);
+    let endings = kinds.map(Ending::Failed).into_iter().chain([
+        Ending::Answered,
+        Ending::Abandoned,
+        Ending::NotLeading,
+    ]);
     for ending in endings {
         for operation in operation::all() {
             port(&metrics, operation, ending, 1);

@@ -29,6 +29,7 @@ pub mod blob;
 pub mod broken;
 pub mod clock;
 pub mod fixture;
+mod kept_log;
 pub mod mailer;
 pub mod notifier;
 pub mod race;
@@ -43,6 +44,7 @@ use std::pin::Pin;
 
 pub use clock::ManualClock;
 pub use fixture::{Fixture, eventually};
+pub use kept_log::KeptLog;
 
 /// A test case of a port, for fixtures of type `F`.
 pub struct Case<P: ?Sized, F = Fixture<P>> {

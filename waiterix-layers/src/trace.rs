@@ -10,7 +10,7 @@ use futures_core::Stream;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
-use waiterix_ports::{ByteStream, Bytes, ErrorKind, Result};
+use waiterix_ports::{ByteStream, Bytes, ErrorKind, Result, Violation};
 
 use crate::around::{Around, Call};
 use crate::attempts::Attempts;
@@ -23,6 +23,9 @@ pub enum Ending {
     Answered,
     /// It failed.
     Failed(ErrorKind),
+    /// The side of a move that was asked does not take writes now. Whoever knows both sides asks the other one, so in a change of
+    /// the lead this is no fault; whoever knows one side fails, and says so.
+    NotLeading,
     /// The caller stopped waiting.
     Abandoned,
 }
@@ -34,12 +37,17 @@ impl Ending {
         match self {
             Self::Answered => "ok",
             Self::Failed(kind) => kind.as_str(),
+            Self::NotLeading => "not_leading",
             Self::Abandoned => "abandoned",
         }
     }
 
     fn of<T>(answer: &Result<T>) -> Self {
-        answer.as_ref().map_or_else(|error| Self::Failed(error.kind()), |_| Self::Answered)
+        match answer {
+            Ok(_) => Self::Answered,
+            Err(error) if error.violation() == Some(&Violation::NotLeading) => Self::NotLeading,
+            Err(error) => Self::Failed(error.kind()),
+        }
     }
 
     /// Whether somebody should look at it: the outside does not do what it should. That something is not there or has

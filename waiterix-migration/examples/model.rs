@@ -9,7 +9,14 @@
 
 #![allow(clippy::print_stdout, reason = "it is what a program says")]
 
-#[path = "../tests/model/world/mod.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the tests use all of it"
+)]
+#[path = "../tests/main/model/world/mod.rs"]
 mod world;
 
 use std::time::Instant;

@@ -19,6 +19,7 @@ pub mod intake;
 pub mod mailer;
 pub mod moving;
 pub mod notifier;
+pub mod served;
 pub mod session;
 pub mod signed_url;
 pub mod store;

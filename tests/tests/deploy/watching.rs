@@ -3,8 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use waiterix_tests::tree::root;
 
-use crate::template::{FUNCTIONS, shown, templates};
+use crate::template::{FUNCTIONS, Template, shown, templates};
+
+/// What an alarm watches: one metric, or those of an expression. Each as namespace and name.
+fn metrics(alarm: &Value) -> Vec<(&str, &str)> {
+    if alarm["MetricName"].is_string() {
+        return vec![named(alarm)];
+    }
+    let parts = alarm["Metrics"].as_array().expect("metrics");
+    parts
+        .iter()
+        .map(|part| &part["MetricStat"]["Metric"])
+        .filter(|metric| metric.is_object())
+        .map(named)
+        .collect()
+}
+
+fn named(metric: &Value) -> (&str, &str) {
+    (metric["Namespace"].as_str().expect("a namespace"), metric["MetricName"].as_str().expect("a name"))
+}
 
 #[test]
 fn g142_every_log_is_kept_for_a_time_and_no_longer() {
@@ -44,7 +63,9 @@ fn g174_there_is_an_alarm_for_every_dependency() {
         for (name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
             let alarm = &alarm["Properties"];
             let text = |member: &str| alarm[member].as_str().unwrap_or_else(|| panic!("{name}: no {member}"));
-            found.entry(text("Namespace")).or_default().insert(text("MetricName"));
+            for (namespace, metric) in metrics(alarm) {
+                found.entry(namespace).or_default().insert(metric);
+            }
             // Somebody hears of it, and is told what it means.
             assert_eq!(
                 alarm["AlarmActions"].as_array().map(|all| shown(&all[0])).as_deref(),
@@ -65,6 +86,68 @@ fn g174_there_is_an_alarm_for_every_dependency() {
         assert_eq!(
             (shown(&receiver["TopicArn"]).as_str(), &receiver["Protocol"]),
             ("${AlarmTopic}", &"email".into())
+        );
+    }
+}
+
+/// How the page on watching says what an alarm on a number of the service itself is for, and when it goes off.
+fn told(alarm: &Value) -> (String, String) {
+    let number = |member: &str| alarm[member].as_u64().unwrap_or_else(|| panic!("no {member}: {alarm}"));
+    let limit = number("Threshold");
+    let watched: Vec<&str> = metrics(alarm).into_iter().map(|(_, name)| name).collect();
+    let period = alarm["Metrics"][1]["MetricStat"]["Period"].as_u64().unwrap_or_else(|| number("Period"));
+    let minutes = match period * number("EvaluationPeriods") / 60 {
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    assert_eq!(number("EvaluationPeriods"), number("DatapointsToAlarm"), "all the time: {alarm}");
+    let compares = alarm["ComparisonOperator"].as_str();
+    if watched == ["Faults"] {
+        assert_eq!((compares, &alarm["Statistic"]), (Some("GreaterThanOrEqualToThreshold"), &"Sum".into()));
+        let port = &alarm["Dimensions"][0];
+        assert_eq!((&port["Name"], alarm["Dimensions"].as_array().map(Vec::len)), (&"Port".into(), Some(1)));
+        let name = format!("`Faults` of `{}`", port["Value"].as_str().expect("a port"));
+        return (name, format!("{limit} within {minutes}"));
+    }
+    assert_eq!((compares, &alarm["Dimensions"]), (Some("GreaterThanThreshold"), &Value::Null), "{alarm}");
+    if watched == ["RequestFaults", "Requests"] {
+        assert_eq!(alarm["Metrics"][0]["Expression"], "100 * faults / requests");
+        assert_eq!([&alarm["Metrics"][1]["Id"], &alarm["Metrics"][2]["Id"]], ["faults", "requests"]);
+        return ("`RequestFaults / Requests`".to_owned(), format!("above {limit} % for {minutes}"));
+    }
+    let part = alarm["ExtendedStatistic"].as_str().unwrap_or_else(|| panic!("{alarm}"));
+    assert_eq!(limit % 1_000, 0, "{alarm}");
+    (format!("{part} of `{}`", watched[0]), format!("above {} s for {minutes}", limit / 1_000))
+}
+
+/// The alarms of a template on what the service itself counts.
+fn own(template: &Template) -> BTreeSet<(String, String)> {
+    let namespace = format!("Waiterix/{}", template.stage);
+    let all = template.of_type("AWS::CloudWatch::Alarm").into_values().map(|alarm| &alarm["Properties"]);
+    all.filter(|alarm| metrics(alarm).iter().all(|(of, _)| *of == namespace)).map(told).collect()
+}
+
+#[test]
+fn every_alarm_that_the_page_on_watching_advises_is_there_with_its_limits() {
+    let page = std::fs::read_to_string(root().join("docs/watching.md")).unwrap();
+    let (_, chapter) = page.split_once("\n## What to alarm on\n").expect("the chapter");
+    let cells = |row: &str| row.split(" | ").map(|cell| cell.trim_matches(['|', ' ']).to_owned()).collect();
+    let rows: Vec<Vec<String>> = chapter.lines().filter(|line| line.starts_with("| ")).map(cells).collect();
+    // What the platform counts, a test of every function looks for.
+    let advised: BTreeSet<(String, String)> = rows
+        .into_iter()
+        .skip(1)
+        .filter(|row| !row[0].contains("AWS/Lambda"))
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(advised.len(), 7, "{advised:?}");
+    for template in templates() {
+        assert_eq!(own(&template), advised, "{}", template.stage);
+        let variables = &template.properties("ApiLambdaFunction")["Environment"]["Variables"];
+        assert_eq!(
+            variables["METRICS_NAMESPACE"],
+            format!("Waiterix/{}", template.stage),
+            "where they are counted"
         );
     }
 }

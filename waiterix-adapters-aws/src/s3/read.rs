@@ -1,14 +1,13 @@
 //! Reading: one request brings the bytes and everything known about the object.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::ByteStream as Body;
-use futures_util::stream::try_unfold;
+use aws_sdk_s3::primitives::ByteStream;
 use waiterix_ports::blob::is_key;
-use waiterix_ports::{BlobMeta, ByteStream, Download, Error, ErrorKind, Result, Retry};
+use waiterix_ports::served::{Broken, Pieces, content_range, exactly};
+use waiterix_ports::{BlobMeta, Bytes, Download, Error, ErrorKind, Result};
 
 use super::S3BlobStore;
 use super::failure::answered;
@@ -73,7 +72,8 @@ impl S3BlobStore {
             metadata: answer.metadata(),
         };
         let meta = told.meta(OPERATION)?;
-        let body = pieces(OPERATION, answer.body, served.end - served.start, piece_limit(&self.client));
+        let body =
+            exactly(OPERATION, Body(answer.body), served.end - served.start, piece_limit(&self.client));
         Ok(Download { meta, range: served, body })
     }
 }
@@ -87,60 +87,11 @@ fn extent(operation: &'static str, answer: &GetObjectOutput) -> Result<(Range<u6
     if served.end - served.start == length { Ok((served, size)) } else { Err(corrupt()) }
 }
 
-/// `bytes 0-9/100` as a range and a size.
-fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, size): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, size.parse().ok()?);
-    (first <= last && last < size).then_some((first..last + 1, size))
-}
+/// The body of an answer.
+struct Body(ByteStream);
 
-/// A body of exactly this length. One that ends early, does not go on, or is damaged is an error and not a short body.
-fn pieces(operation: &'static str, body: Body, length: u64, limit: Duration) -> ByteStream {
-    let broken = move |kind, fault| Error::new(kind, operation).retry(Retry::Safe).with("fault", fault);
-    Box::pin(try_unfold((body, length), move |(mut body, left)| async move {
-        match tokio::time::timeout(limit, body.next()).await {
-            Err(_) => Err(broken(ErrorKind::Timeout, "the body does not go on")),
-            // The SDK's own text may name the host, and with it the bucket.
-            Ok(Some(Err(_))) => Err(broken(ErrorKind::Unavailable, "the body broke off or is damaged")),
-            Ok(None) if left > 0 => Err(broken(ErrorKind::Unavailable, "the body is too short")),
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(piece))) => match left.checked_sub(piece.len() as u64) {
-                Some(left) => Ok(Some((piece, (body, left)))),
-                None => Err(broken(ErrorKind::Corrupt, "the body is too long")),
-            },
-        }
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::TryStreamExt as _;
-    use waiterix_ports::Bytes;
-
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read_exactly() {
-        assert_eq!(content_range("bytes 0-0/1"), Some((0..1, 1)));
-        assert_eq!(content_range("bytes 5-9/100"), Some((5..10, 100)));
-        for bad in
-            ["", "bytes */10", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-1/*", "items 0-1/2", "bytes -1/2"]
-        {
-            assert_eq!(content_range(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_body_of_another_length_is_an_error() {
-        let collect = |length| async move {
-            let body = pieces("test", Body::from_static(b"ten bytes!"), length, Duration::from_secs(1));
-            body.try_collect::<Vec<Bytes>>().await.map(|parts| parts.concat()).map_err(|error| error.kind())
-        };
-        waiterix_contract::run(|| async {
-            assert_eq!(collect(10).await, Ok(b"ten bytes!".to_vec()));
-            assert_eq!(collect(11).await, Err(ErrorKind::Unavailable));
-            assert_eq!(collect(9).await, Err(ErrorKind::Corrupt));
-        });
+impl Pieces for Body {
+    async fn next(&mut self) -> Option<std::result::Result<Bytes, Broken>> {
+        Some(self.0.next().await?.map_err(|_| Broken))
     }
 }

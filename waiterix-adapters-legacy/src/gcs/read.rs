@@ -4,15 +4,15 @@
 //! both in its headers, but not the policy, whose name has a colon and so cannot be one of a header.
 
 use std::ops::Range;
-use std::time::Duration;
 
-use futures_util::stream::{empty, try_unfold};
+use futures_util::stream::empty;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use waiterix_domain::blob_ref::LegacyObject;
 use waiterix_ports::blob::is_key;
-use waiterix_ports::{BlobMeta, ByteStream, Download, Error, ErrorKind, Result, Retry};
+use waiterix_ports::served::{Broken, Pieces, content_range, exactly};
+use waiterix_ports::{BlobMeta, Bytes, Download, Error, ErrorKind, Result, Retry};
 
 use super::link::Ask;
 use super::resource::Resource;
@@ -115,8 +115,12 @@ impl Shared {
                 // It was replaced or deleted in between.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 answer => {
-                    let body =
-                        pieces(OPERATION, answer?, served.end - served.start, self.link.limits.attempt);
+                    let body = exactly(
+                        OPERATION,
+                        Body(answer?),
+                        served.end - served.start,
+                        self.link.limits.attempt,
+                    );
                     return Ok(Download { meta: found.meta, range: served, body });
                 }
             }
@@ -186,44 +190,11 @@ impl Shared {
     }
 }
 
-/// `bytes 0-9/100` as a range and a size.
-fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, size): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, size.parse().ok()?);
-    (first <= last && last < size).then_some((first..last + 1, size))
-}
+/// The body of an answer.
+struct Body(Response);
 
-/// A body of exactly this length. One that ends early, does not go on, or is damaged is an error and not a short body.
-fn pieces(operation: &'static str, response: Response, length: u64, limit: Duration) -> ByteStream {
-    let broken = move |kind, fault| Error::new(kind, operation).retry(Retry::Safe).with("fault", fault);
-    Box::pin(try_unfold((response, length), move |(mut response, left)| async move {
-        match tokio::time::timeout(limit, response.chunk()).await {
-            Err(_) => Err(broken(ErrorKind::Timeout, "the body does not go on")),
-            // The client's own text may name the object.
-            Ok(Err(_)) => Err(broken(ErrorKind::Unavailable, "the body broke off or is damaged")),
-            Ok(Ok(None)) if left > 0 => Err(broken(ErrorKind::Unavailable, "the body is too short")),
-            Ok(Ok(None)) => Ok(None),
-            Ok(Ok(Some(piece))) => match left.checked_sub(piece.len() as u64) {
-                Some(left) => Ok(Some((piece, (response, left)))),
-                None => Err(broken(ErrorKind::Corrupt, "the body is too long")),
-            },
-        }
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read_exactly() {
-        assert_eq!(content_range("bytes 0-0/1"), Some((0..1, 1)));
-        assert_eq!(content_range("bytes 5-9/100"), Some((5..10, 100)));
-        for bad in
-            ["", "bytes */10", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-1/*", "items 0-1/2", "bytes -1/2"]
-        {
-            assert_eq!(content_range(bad), None, "{bad}");
-        }
+impl Pieces for Body {
+    async fn next(&mut self) -> Option<std::result::Result<Bytes, Broken>> {
+        self.0.chunk().await.map_err(|_| Broken).transpose()
     }
 }

@@ -4,6 +4,7 @@
 //! business of the adapter's test.
 
 mod inbox;
+pub mod marked;
 pub mod send;
 pub mod suppress;
 

@@ -15,6 +15,9 @@ use crate::backends::program::WHOLE;
 use crate::command::{Failure, built, root, step};
 use crate::test::Runner;
 
+/// The stage that has everything; smaller ones lack some of it.
+const PRODUCTION: &str = "production";
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// dev, staging or production; its names are in `deploy/.env.STAGE`.
@@ -51,16 +54,19 @@ pub(crate) fn templates() -> Result<Option<PathBuf>, Failure> {
     for stage in STAGES {
         package::example(&tools.osls, stage, &archives, &folder)?;
     }
-    lint(&tools, &folder)?;
+    let plain = folder.join("without-domains");
+    package::without_domains(&tools.osls, PRODUCTION, &archives, &plain)?;
+    lint(&tools, &folder, &plain)?;
     Ok(Some(folder))
 }
 
-fn lint(tools: &Tools, folder: &Path) -> Result<(), Failure> {
+fn lint(tools: &Tools, folder: &Path, plain: &Path) -> Result<(), Failure> {
     let mut cfn_lint = Command::new(&tools.cfn_lint);
     cfn_lint.args(["--non-zero-exit-code", "error", "--regions", package::REGION, "--template"]);
-    step("Rules of CloudFormation", cfn_lint.args(STAGES.map(|stage| template(folder, stage))))?;
+    cfn_lint.args(STAGES.map(|stage| template(folder, stage))).arg(template(plain, PRODUCTION));
+    step("Rules of CloudFormation", &mut cfn_lint)?;
     // Smaller stages lack on purpose what production has; that they differ in sizes alone is one of the tests.
-    checkov::run(&tools.checkov, &template(folder, "production"), &root().join("deploy/checkov-skips.txt"))
+    checkov::run(&tools.checkov, &template(folder, PRODUCTION), &root().join("deploy/checkov-skips.txt"))
 }
 
 /// Builds the functions and brings a stage up to date.

@@ -1,0 +1,4 @@
+//! The invariants of ARCHITECTURE.md, held by tests.
+
+mod dependencies;
+mod sources;

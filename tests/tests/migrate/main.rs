@@ -1,8 +1,0 @@
-//! `waiterix migrate`: the built program moves rows between two real databases while guests order.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
-
-mod ground;
-mod killed;
-mod refused;
-mod whole;

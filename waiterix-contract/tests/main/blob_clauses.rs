@@ -1,0 +1,11 @@
+//! The documentation of `BlobStore` and its suite state the same clauses.
+
+use waiterix_contract::blob::CASES;
+use waiterix_contract::broken::{clauses_in, clauses_of};
+
+#[test]
+fn every_documented_clause_has_a_case_and_every_case_a_clause() {
+    let documented = clauses_in(include_str!("../../../waiterix-ports/src/blob.rs"), 'B');
+    assert!(documented.len() > 5, "{documented:?}");
+    assert_eq!(documented, clauses_of(CASES));
+}

@@ -1,0 +1,232 @@
+//! All sessions are copied, compared and made equal while guests use them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+use waiterix_contract::race::refused;
+use waiterix_domain::id::UserId;
+use waiterix_migration::{
+    Journal, MemoryJournal, MemoryPlan, Pass, Phase, SessionFault, SessionKey, SessionSweep, SessionsSwept,
+};
+use waiterix_ports::{Clock as _, ErrorKind, Session, SessionId, SessionStore};
+
+use crate::interrupted::Dies;
+use crate::pair::Sessions;
+
+const OLD_LATER: Phase = Phase::ALL[0];
+const OLD: Phase = Phase::ALL[1];
+const NEW: Phase = Phase::ALL[2];
+
+fn id(name: &str) -> SessionId {
+    SessionId::new(format!("{name:_<24}"))
+}
+
+fn session(moving: &Sessions, name: &str) -> Session {
+    let now = moving.clock.now();
+    Session {
+        id: id(name),
+        user_id: Some(UserId::from("anna")),
+        email: Some("anna@example.org".to_owned()),
+        created_at: now,
+        last_activity: now,
+        expires_at: now.plus_seconds(3600),
+        extra: Map::new(),
+    }
+}
+
+async fn many(moving: &Sessions, count: usize) {
+    for number in 0..count {
+        moving.old.create(&session(moving, &format!("s{number:05}"))).await.unwrap();
+    }
+}
+
+fn sweep(moving: &Sessions) -> SessionSweep {
+    SessionSweep::new(moving.mirror.clone(), moving.old.clone(), moving.new.clone())
+}
+
+async fn has(store: &dyn SessionStore, name: &str) -> bool {
+    store.load(&id(name)).await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn every_session_of_before_the_move_is_copied_with_the_end_it_has() {
+    for phase in [OLD_LATER, OLD] {
+        let moving = Sessions::new(phase);
+        many(&moving, 1200).await;
+        moving.clock.advance(Duration::from_secs(600));
+        let swept = sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+        assert_eq!(swept, SessionsSwept { seen: 1200, equal: 1200, ..SessionsSwept::default() });
+        for number in [0, 499, 500, 1199] {
+            let id = id(&format!("s{number:05}"));
+            let (here, there) = (moving.old.load(&id).await.unwrap(), moving.new.load(&id).await.unwrap());
+            assert_eq!(here.unwrap().session, there.unwrap().session);
+        }
+        let compared = sweep(&moving).verify().await.unwrap();
+        assert_eq!((compared.compared, compared.differences), (1200, vec![]));
+    }
+}
+
+#[tokio::test]
+async fn on_the_way_back_sessions_of_the_new_store_are_copied() {
+    let moving = Sessions::new(NEW);
+    for name in ["one", "two"] {
+        moving.new.create(&session(&moving, name)).await.unwrap();
+    }
+    assert_eq!(sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap().equal, 2);
+    assert!(has(&*moving.old, "one").await && has(&*moving.old, "two").await);
+}
+
+#[tokio::test]
+async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
+    let moving = Sessions::new(OLD_LATER);
+    many(&moving, 1200).await;
+    let places = Arc::new(MemoryPlan::default());
+    let interrupted = sweep(&moving).backfill(&Dies(places.clone(), 600)).await;
+    refused(interrupted, ErrorKind::Unavailable, "it was killed");
+    let swept = sweep(&moving).backfill(&*places).await.unwrap();
+    assert_eq!(swept.seen, 700, "the first page was remembered");
+    assert!(sweep(&moving).verify().await.unwrap().differences.is_empty());
+    assert_eq!(sweep(&moving).backfill(&*places).await.unwrap().seen, 1200, "a finished one begins anew");
+}
+
+#[tokio::test]
+async fn a_logout_while_the_session_is_copied_wins() {
+    for behind in [OLD, NEW] {
+        let moving = Sessions::new(OLD_LATER);
+        moving.old.create(&session(&moving, "one")).await.unwrap();
+        let other = moving.instance(behind);
+        moving.new_wire.before("session.create", async move {
+            other.delete(&id("one")).await.unwrap();
+        });
+        sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+        assert!(moving.new_wire.has_happened());
+        assert!(!has(&*moving.old, "one").await && !has(&*moving.new, "one").await);
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_copied_is_dirty_and_is_made_up_for() {
+    let moving = Sessions::new(OLD_LATER);
+    many(&moving, 3).await;
+    moving.new_wire.cut();
+    let swept = sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+    assert_eq!((swept.failed, moving.journal.len()), (3, 3));
+    moving.new_wire.mend();
+    assert_eq!(moving.mirror.relay().await.unwrap(), Pass { converged: 3, ..Pass::default() });
+    assert!(sweep(&moving).verify().await.unwrap().differences.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_understands_is_counted_and_stops_nothing() {
+    let moving = Sessions::new(OLD_LATER);
+    many(&moving, 3).await;
+    moving.old.spoil(&id("s00001"));
+    let swept = sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+    assert_eq!((swept.equal, swept.unreadable, swept.failed), (2, 1, 0));
+    assert!(moving.journal.is_empty(), "or the journal would never be empty");
+    let differences = sweep(&moving).verify().await.unwrap().differences;
+    assert_eq!(differences.iter().map(|one| one.fault).collect::<Vec<_>>(), [SessionFault::Unreadable]);
+}
+
+#[tokio::test]
+async fn every_kind_of_difference_is_found_and_repaired() {
+    let moving = Sessions::new(OLD_LATER);
+    for name in ["missing", "content", "end", "second", "equal"] {
+        moving.old.create(&session(&moving, name)).await.unwrap();
+    }
+    let other = |name: &str, change: &dyn Fn(&mut Session)| {
+        let mut session = session(&moving, name);
+        change(&mut session);
+        session
+    };
+    for session in [
+        other("extra", &|_| {}),
+        other("content", &|session| drop(session.extra.insert("step".to_owned(), json!(2)))),
+        other("end", &|session| session.expires_at = session.expires_at.plus_millis(1001)),
+        other("second", &|session| session.expires_at = session.expires_at.plus_millis(1000)),
+        other("equal", &|_| {}),
+    ] {
+        moving.new.create(&session).await.unwrap();
+    }
+    let found = sweep(&moving).verify().await.unwrap();
+    assert_eq!(found.compared, 6);
+    let mut faults: Vec<_> = found.differences.iter().map(|one| (one.fault, one.id.clone())).collect();
+    faults.sort_by_key(|(fault, _)| *fault);
+    let expected = [
+        (SessionFault::Missing, id("missing")),
+        (SessionFault::Extra, id("extra")),
+        (SessionFault::Content, id("content")),
+        (SessionFault::End, id("end")),
+    ];
+    assert_eq!(faults, expected);
+    assert!(!format!("{found:?}").contains("missing__"), "ids are secrets");
+    assert_eq!(sweep(&moving).repair(&found).await.unwrap(), []);
+    assert!(sweep(&moving).verify().await.unwrap().differences.is_empty());
+    assert!(has(&*moving.old, "extra").await, "nobody ended it, so its owner stays signed in");
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_used_is_no_difference() {
+    let moving = Sessions::new(OLD_LATER);
+    many(&moving, 2).await;
+    sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+    let now = moving.clock.now();
+    assert!(moving.mirror.touch(&id("s00000"), now, now.plus_seconds(7200)).await.unwrap());
+    assert!(moving.mirror.delete(&id("s00001")).await.unwrap());
+    assert_eq!(sweep(&moving).verify().await.unwrap().differences, []);
+}
+
+/// What a trigger on the table of the old application has noted.
+async fn noted(sids: &[&str]) -> MemoryJournal<String> {
+    let noted = MemoryJournal::default();
+    for sid in sids {
+        noted.add(&(*sid).to_owned()).await.unwrap();
+    }
+    noted
+}
+
+#[tokio::test]
+async fn what_the_old_application_writes_is_copied_and_what_it_ends_is_ended() {
+    let moving = Sessions::new(OLD_LATER);
+    for name in ["ended", "changed"] {
+        moving.mirror.create(&session(&moving, name)).await.unwrap();
+    }
+    moving.mirror.relay().await.unwrap();
+    moving.old.delete(&id("ended")).await.unwrap();
+    let mut changed = moving.old.load(&id("changed")).await.unwrap().unwrap();
+    changed.session.extra.insert("step".to_owned(), json!(2));
+    moving.old.update(&changed.session, &changed.revision).await.unwrap();
+    moving.old.create(&session(&moving, "signed-in")).await.unwrap();
+    let noted =
+        noted(&[id("ended").reveal(), id("changed").reveal(), id("signed-in").reveal(), "no id", "no id"])
+            .await;
+    let pass = sweep(&moving).relay_noted(&noted).await.unwrap();
+    assert_eq!((pass, noted.len()), (Pass { converged: 4, ..Pass::default() }, 0));
+    assert!(!has(&*moving.new, "ended").await && has(&*moving.new, "signed-in").await);
+    let copy = moving.new.load(&id("changed")).await.unwrap().unwrap().session;
+    assert_eq!(copy.extra["step"], json!(2));
+}
+
+#[tokio::test]
+async fn what_the_old_application_wrote_stays_noted_while_the_other_store_is_down() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.old.create(&session(&moving, "one")).await.unwrap();
+    let noted = noted(&[id("one").reveal()]).await;
+    moving.new_wire.cut();
+    assert_eq!(sweep(&moving).relay_noted(&noted).await.unwrap().failed, 1);
+    moving.new_wire.mend();
+    assert_eq!(sweep(&moving).relay_noted(&noted).await.unwrap().converged, 1);
+    assert!(has(&*moving.new, "one").await && noted.is_empty());
+}
+
+#[tokio::test]
+async fn draining_makes_all_equal_that_is_in_the_journal() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.mirror.create(&session(&moving, "one")).await.unwrap();
+    moving.mirror.temp_set("code", &json!(1), Duration::from_secs(60)).await.unwrap();
+    moving.journal.add(&SessionKey::Ended(id("two"))).await.unwrap();
+    assert_eq!(moving.mirror.drain(OLD.leader, true).await.unwrap().converged, 3);
+    assert!(moving.mirror.drain(OLD.leader, true).await.unwrap().found_all_equal());
+    assert!(has(&*moving.new, "one").await);
+}
