@@ -1,8 +1,15 @@
-//! `waiterix migrate`: the built program moves rows between two real databases while guests order.
+//! `waiterix migrate`: the built program moves a service between real servers while guests order.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test is a panic")]
 
+mod gallery;
 mod ground;
 mod killed;
+mod mail;
+mod objects;
+mod outset;
 mod refused;
+mod sessions;
+mod sockets;
+mod visitors;
 mod whole;
