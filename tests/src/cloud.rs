@@ -155,12 +155,18 @@ impl Cloud {
 
     /// The mails to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Value> {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| mail["To"] == json!([address]));
+        mails
+    }
+
+    /// All mails, oldest first.
+    pub async fn mails(&self) -> Vec<Value> {
         let mut url = self.emulator.join("/_ministack/ses/messages").expect("a URL");
         url.query_pairs_mut().append_pair("account", &self.account);
         let answer = http_client().build().expect("a client").get(url).send().await.expect("an answer");
         let all: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
-        let of_account = all["messages"][&self.account].as_array().cloned().unwrap_or_default();
-        of_account.into_iter().filter(|mail| mail["To"] == json!([address])).collect()
+        all["messages"][&self.account].as_array().cloned().unwrap_or_default()
     }
 
     /// The newest sign-in code that was mailed to an address.

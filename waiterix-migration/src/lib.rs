@@ -43,7 +43,7 @@ pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
 pub use phase::{Phase, Phases, Switch, Writing};
 pub use session::{
-    Carried, DualSessionStore, MAIL_MEMORY, SessionDifference, SessionFault, SessionKey, SessionSweep,
-    SessionsCompared, SessionsSwept,
+    Carried, DualSessionStore, MAIL_MEMORY, MemoryCompared, MemoryFault, SUPPRESSED, SessionDifference,
+    SessionFault, SessionKey, SessionSweep, SessionsCompared, SessionsSwept,
 };
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

@@ -19,8 +19,8 @@ use async_trait::async_trait;
 
 pub use journal::{Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
 pub use plan::{
-    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
-    Turns, Watcher,
+    LEASE, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
 };
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 

@@ -4,5 +4,8 @@
 
 mod ground;
 mod killed;
+mod mail;
 mod refused;
+mod sessions;
+mod visitors;
 mod whole;

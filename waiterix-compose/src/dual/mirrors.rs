@@ -4,14 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::task::JoinHandle;
-use waiterix_migration::plan::{Pace, Watch};
+use waiterix_migration::plan::{Drain, Nothing, Pace, Watch};
 use waiterix_migration::rows::Stop;
 use waiterix_migration::{
     BlobKey, DualBlobStore, DualSessionStore, ObjectSweep, Pass, SessionKey, SessionSweep,
 };
-use waiterix_ports::moving::{Backlog, Journal as _, MovingPort, SessionKeys};
-use waiterix_ports::{BlobStore, Clock, Result, SessionStore};
+use waiterix_ports::moving::{Backlog, Journal as _, Leader, MovingPort, SessionKeys};
+use waiterix_ports::{BlobStore, Clock, ErrorKind, Result, SessionStore};
 use waiterix_postgres::connect::Database;
 use waiterix_postgres::moving::{PostgresJournal, PostgresPlan, TriggerJournal};
 
@@ -43,9 +44,14 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    pub(super) fn over(databases: &[Database; 2], instance: &str, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn over(
+        databases: &[Database; 2],
+        instance: &str,
+        pace: Pace,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let plan = Arc::new(PostgresPlan::new(databases[1].clone()));
-        let watch = Arc::new(Watch::new(plan.clone(), instance, Pace::default(), clock.clone()));
+        let watch = Arc::new(Watch::new(plan.clone(), instance, pace, clock.clone()));
         let noted = Arc::new(TriggerJournal::new(databases[0].clone(), "sessions"));
         Self {
             plan,
@@ -90,14 +96,40 @@ impl Mirrors {
         mirror
     }
 
-    /// Makes the plan and the journals, unless they are there.
+    /// Makes the plan and the journals, unless they are there, and has the sessions noted that others write.
     ///
     /// # Errors
-    /// `Denied` without the privilege to make a schema; `Unavailable`, `Timeout`.
+    /// `Denied` without the privilege to make a schema; `Unsupported` without a table of sessions, or behind a pooler;
+    /// `Unavailable`, `Timeout`.
     pub async fn install(&self) -> Result<()> {
+        if self.sessions.is_some() {
+            self.noted.install().await?;
+        }
         self.plan.install().await?;
         // All kinds of keys share a table.
         self.object_journal.install().await
+    }
+
+    /// Takes away what [`Mirrors::install`] added to the old database, unless its rows move as well.
+    ///
+    /// # Errors
+    /// As [`Mirrors::install`].
+    pub async fn uninstall_noting(&self) -> Result<()> {
+        self.noted.uninstall().await
+    }
+
+    /// What makes both sides of a port equal before the leader changes.
+    #[must_use]
+    pub fn drain(&self, port: MovingPort) -> Arc<dyn Drain> {
+        match (port, &self.sessions, &self.objects) {
+            (MovingPort::Sessions, Some((mirror, sweep)), _) => Arc::new(SessionDrain {
+                mirror: mirror.clone(),
+                sweep: sweep.clone(),
+                noted: self.noted.clone(),
+            }),
+            (MovingPort::Objects, _, Some((mirror, _))) => mirror.clone(),
+            _ => Arc::new(Nothing),
+        }
     }
 
     /// How much is to be made up for in a port; nothing where nothing is ever made equal.
@@ -106,7 +138,17 @@ impl Mirrors {
     /// `Unavailable`, `Timeout`.
     pub async fn backlog(&self, port: MovingPort) -> Result<Option<Backlog>> {
         match port {
-            MovingPort::Sessions => self.session_journal.backlog().await.map(Some),
+            MovingPort::Sessions => {
+                let own = self.session_journal.backlog().await?;
+                let others = match self.noted.backlog().await {
+                    Ok(others) => others,
+                    // Sessions were not begun.
+                    Err(error) if error.kind() == ErrorKind::Unsupported => Backlog::default(),
+                    Err(error) => return Err(error),
+                };
+                let (entries, age) = (own.entries + others.entries, own.age.max(others.age));
+                Ok(Some(Backlog { entries, age, ..own }))
+            }
             MovingPort::Objects => self.object_journal.backlog().await.map(Some),
             MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => Ok(None),
         }
@@ -141,6 +183,25 @@ impl Mirrors {
             })));
         }
         tasks
+    }
+}
+
+/// Sessions before their leader changes: those this service wrote, and those that others wrote.
+#[derive(Debug)]
+struct SessionDrain {
+    mirror: Arc<DualSessionStore>,
+    sweep: SessionSweep,
+    noted: Arc<TriggerJournal>,
+}
+
+#[async_trait]
+impl Drain for SessionDrain {
+    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+        let others = self.sweep.drain_noted(&*self.noted, leader).await?;
+        let own = self.mirror.drain(leader, nobody_writes).await?;
+        // Who knows no mirror cannot be held, so what they write meanwhile is not waited for.
+        let converged = if nobody_writes { 0 } else { others.converged };
+        Ok(Pass { converged: own.converged + converged, failed: own.failed + others.failed, ..own })
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use waiterix_app::{OsRandom, Ports, Random as _};
 use waiterix_layers::ledger::LedgeredMailer;
+use waiterix_migration::plan::Pace;
 use waiterix_migration::rows::{Signal, Stop};
 use waiterix_migration::{DualNotifier, RoutedMailer};
 use waiterix_ports::moving::{MovingPort, PlanStore as _};
@@ -70,7 +71,7 @@ pub(crate) async fn ports(
     }
     let databases = [families.of(Choice::Legacy).beside()?, families.of(Choice::Aws).beside()?];
     let instance = fresh_name();
-    let mut mirrors = Mirrors::over(&databases, &instance, clock);
+    let mut mirrors = Mirrors::over(&databases, &instance, Pace::default(), clock);
     let sessions = match selection.sessions {
         Choice::Dual => {
             let (old, new) =

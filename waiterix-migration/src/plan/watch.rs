@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep};
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::{LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns};
+use waiterix_ports::moving::{LEASE, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns};
 use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
 
 use super::step::{self, Act};
@@ -24,8 +24,8 @@ pub struct Pace {
     pub every: Duration,
     /// How often it is while something is.
     pub near: Duration,
-    /// After this time without a look an instance refuses to serve from what it has seen, and nobody waits for it. The same for
-    /// everybody who takes part.
+    /// After this time without a look an instance refuses to serve from what it has seen, and nobody waits for it: it says so with
+    /// every look. At most [`super::Budget::gone_after`].
     pub gone_after: Duration,
     /// How long writes are held before whoever waits takes the coordinator for dead and turns it back.
     pub overdue: Duration,
@@ -162,13 +162,15 @@ impl Watch {
 
     /// What this process can stand by: that it goes by these turns, and where writes are held, that none of its own is under way.
     fn acknowledged(&self) -> Turns {
-        let Some(seen) = self.seen().clone() else { return Turns::new() };
+        let lease = u64::try_from(self.pace.gone_after.as_millis()).unwrap_or(u64::MAX);
+        let lease = (LEASE.to_owned(), lease);
+        let Some(seen) = self.seen().clone() else { return Turns::from([lease]) };
         let stands_by = |port: &MovingPort| {
             // Whoever gets a pass after this looks at what was seen once more, and finds the hold.
             seen.plan.of(*port).stage != Stage::Held || self.gates[*port as usize].try_write().is_ok()
         };
         let ports = MovingPort::ALL.into_iter().filter(stands_by);
-        ports.map(|port| (port.as_str().to_owned(), seen.plan.of(port).turn)).collect()
+        ports.map(|port| (port.as_str().to_owned(), seen.plan.of(port).turn)).chain([lease]).collect()
     }
 
     /// Looks at the plan and says what was seen. Answers what somebody else has seen if that one began to look after this call.

@@ -187,6 +187,10 @@ impl Plan {
 /// What an instance has seen last, by what it is of: the name of a port, or of anything else that has turns.
 pub type Turns = BTreeMap<String, u64>;
 
+/// For how many milliseconds an instance serves by what it saw last, among its turns: nobody needs to wait longer for one that is
+/// silent. Of an instance that does not say so it is not known.
+pub const LEASE: &str = "lease.ms";
+
 /// A process that serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watcher {
@@ -196,6 +200,15 @@ pub struct Watcher {
     pub turns: Turns,
     /// How long ago it looked at the plan, by the clock of the plan.
     pub silent: Duration,
+}
+
+impl Watcher {
+    /// Whether it may still do something by what it saw last. `most` is the longest time that anybody does so.
+    #[must_use]
+    pub fn may_serve(&self, most: Duration) -> bool {
+        let lease = self.turns.get(LEASE).map_or(most, |ms| Duration::from_millis(*ms));
+        self.silent <= lease.min(most)
+    }
 }
 
 /// A change, as it is written down.

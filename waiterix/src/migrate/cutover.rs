@@ -12,7 +12,7 @@ use waiterix_ports::moving::Leader;
 use super::confirm::confirm;
 use super::databases::Move;
 use super::evidence;
-use super::options::Change;
+use super::options::{Change, Port};
 use super::show::Shown;
 use super::verify::{compared, judged, told};
 use crate::banner;
@@ -25,6 +25,17 @@ pub(super) fn confirm_change(options: &Change, to: Leader) -> Result<(), String>
         Leader::Old => "The old side takes the lead again; writes wait for a moment. Begin?",
     };
     confirm(options.yes, question)
+}
+
+/// Asks before recipients of mail are given to a provider; a share is of nothing else.
+pub(super) fn confirm_share(options: &Change, ports: &[Port], share: u8) -> Result<(), String> {
+    if ports != [Port::Mail] {
+        return Err(
+            "nothing was done: a share is one of recipients of mail; say --port mail, and no other port"
+                .to_owned(),
+        );
+    }
+    confirm(options.yes, &format!("{share} % of recipients get their mail from the new provider. Begin?"))
 }
 
 /// Gives the lead of the rows to a side.

@@ -6,10 +6,12 @@ mod cutover;
 mod databases;
 mod evidence;
 mod finish;
+mod mail;
 mod options;
 mod others;
 mod plan;
 mod rehearse;
+mod sessions;
 mod show;
 mod start;
 mod status;
@@ -17,18 +19,15 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 
 use databases::Move;
 pub(crate) use options::Migrate;
 use options::{Look, Port};
 use others::{Others, Said};
 use serde_json::json;
-use waiterix_compose::dual::Apart;
 use waiterix_compose::{Choice, Selection, environment, logging};
 use waiterix_ports::moving::{Leader, MovingPort};
 use waiterix_ports::vars::Vars;
-use waiterix_ports::{Clock, SystemClock};
 
 use crate::banner;
 use crate::serve::runtime;
@@ -49,7 +48,10 @@ pub(crate) fn run(what: Migrate) -> Result<(), String> {
         let map = environment::read();
         let mut vars = Vars::new(&map);
         logging::start(&mut vars);
-        let work = Work::prepare(&map, what.ports()).await?;
+        let work = match what {
+            Migrate::Finish(_) => Work::of_all_that_was_begun(&map).await?,
+            _ => Work::prepare(&map, what.ports()).await?,
+        };
         let outcome = work.perform(what).await;
         if let Some(others) = &work.others {
             others.apart.close().await;
@@ -86,10 +88,22 @@ impl Work {
         let others = if ports.iter().all(|port| *port == Port::Rows) {
             None
         } else {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let (sessions, objects) = (ports.contains(&Port::Sessions), ports.contains(&Port::Objects));
-            let apart = Apart::open(&mut Vars::new(map), sessions, objects, &clock).await?;
-            Some(Others { apart, who: rows.who.clone() })
+            // What mail remembers is with the sessions.
+            let is_in_both = Selection::read(&mut Vars::new(map), Choice::Local).sessions == Choice::Dual;
+            let sessions = ports.contains(&Port::Sessions) || (ports.contains(&Port::Mail) && is_in_both);
+            Some(Others::open(map, sessions, ports.contains(&Port::Objects), &rows.who).await?)
+        };
+        Ok(Self { ports, rows, others })
+    }
+
+    /// For the end of the move: every port besides rows that was begun, however the environment chooses by now.
+    async fn of_all_that_was_begun(map: &BTreeMap<String, String>) -> Result<Self, String> {
+        let rows = Move::prepare(map).await?;
+        let ports = finish::begun(&rows).await?;
+        let others = if ports.is_empty() {
+            None
+        } else {
+            Some(Others::open(map, ports.contains(&Port::Sessions), false, &rows.who).await?)
         };
         Ok(Self { ports, rows, others })
     }
@@ -139,11 +153,9 @@ impl Work {
                     // Nobody writes by a plan that was made a moment ago before everybody has looked at it.
                     start::install(self).await?;
                 }
-                if self.has_rows() {
-                    start::start(rows, &options).await?;
-                }
-                self.each("start", None, ORDER.into_iter(), Others::start).await?;
-                if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
+                let goes_on = !self.has_rows() || start::start(rows, &options).await?;
+                let goes_on = goes_on && start::walks(self).await?;
+                if goes_on && self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,
             Migrate::Pause => pause(rows, "pause").await,
@@ -162,7 +174,12 @@ impl Work {
                 let act = |others, port| Others::verify(others, port, options.exact, true);
                 self.each("repair", Some(&options.look), ORDER.into_iter(), act).await
             }
-            Migrate::Cutover(options) => {
+            Migrate::Cutover(options::Cutover { change: options, share: Some(share) }) => {
+                cutover::confirm_share(&options, &self.ports, share)?;
+                let act = |others, _| Others::share_mail(others, share, &options);
+                self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await
+            }
+            Migrate::Cutover(options::Cutover { change: options, share: None }) => {
                 cutover::confirm_change(&options, Leader::New)?;
                 let act = |others, port| Others::change(others, port, Leader::New, &options);
                 self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await?;
@@ -180,7 +197,7 @@ impl Work {
                 let act = |others, port| Others::change(others, port, Leader::Old, &options.change);
                 self.each("rollback", Some(&options.change.look), ORDER.into_iter().rev(), act).await
             }
-            Migrate::Finish(options) => finish::finish(rows, &options).await,
+            Migrate::Finish(options) => finish::finish(self, &options).await,
             Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }

@@ -9,19 +9,20 @@ use waiterix_migration::rows::{
 };
 use waiterix_ports::moving::Leader;
 
-use super::Work;
-use super::checks;
 use super::databases::Move;
 use super::options::Start;
+use super::others::Others;
 use super::plan::refused;
 use super::show::{Shown, size};
+use super::{ORDER, Work, checks};
 use crate::banner;
 use crate::serve::stop_signal;
 
 /// How often it is looked whether the move is to pause.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
+/// Copies the rows; answers whether that came to its end, so that what comes after it is begun.
+pub(super) async fn start(rows: &Move, options: &Start) -> Result<bool, String> {
     // Before anything else, so that whoever asks it to stop is heard.
     let interrupted = stop_signal()?;
     let found = checks::look(&rows.sides).await?;
@@ -61,11 +62,33 @@ pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
         let copied = copied.map_err(|error| {
             format!("{error}\nwhat was copied stays; run `waiterix migrate start` again and it goes on")
         })?;
-        ended(rows, &copied).await
+        ended(rows, &copied).await?;
+        Ok(copied.is_complete)
     };
     tokio::select! {
         outcome = copying => outcome,
-        () = watching => Ok(()),
+        () = watching => Ok(false),
+    }
+}
+
+/// Walks over what moves besides rows, until Ctrl-C; answers whether that came to its end.
+pub(super) async fn walks(work: &Work) -> Result<bool, String> {
+    let interrupted = stop_signal()?;
+    let stop = Stop::default();
+    let watching = async {
+        tokio::join!(
+            async {
+                interrupted.await;
+                banner::complain("stopping: what was copied stays");
+                stop.set(Signal::Stop);
+            },
+            heed(&work.rows, &stop)
+        );
+    };
+    let act = |others, port| Others::start(others, port, &stop);
+    tokio::select! {
+        outcome = work.each("start", None, ORDER.into_iter(), act) => outcome.map(|()| !stop.is_stopped()),
+        () = watching => Ok(false),
     }
 }
 
