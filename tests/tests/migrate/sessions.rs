@@ -51,9 +51,9 @@ async fn sessions_move_there_and_back_and_there_again_while_people_sign_in_and_o
     assert_eq!(is_in(&anna).await, Ok(true));
     // The old application signs somebody out, and knows nothing of a move.
     let gone = "DELETE FROM sessions WHERE sid = $1 RETURNING sid";
-    let database = Ground::database(&ground.old);
-    let out = statement::write(&database, gone, &[statement::Argument::Bound(Some(&sid(&berta)))], "test");
-    assert_eq!(out.await.unwrap().len(), 1);
+    let (berta_sid, database) = (sid(&berta), Ground::database(&ground.old));
+    let out = [statement::Argument::Bound(Some(&berta_sid))];
+    assert_eq!(statement::write(&database, gone, &out, "test").await.unwrap().len(), 1);
     assert_eq!(is_in(&berta).await, Ok(false));
     Ground::run(&ground.old, SIGNED_IN_THERE).await.unwrap();
 

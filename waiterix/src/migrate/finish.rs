@@ -9,8 +9,9 @@ use waiterix_ports::moving::{Leader, Ledger as _, Mode, MovingPort, PlanStore as
 use super::confirm::confirm;
 use super::databases::Move;
 use super::options::{Finish, Port};
+use super::others::Others;
 use super::verify::{compared, judged};
-use super::{ORDER, Work, evidence};
+use super::{ORDER, evidence};
 use crate::banner;
 
 /// How many entries of the ledger are read at once.
@@ -34,16 +35,24 @@ pub(super) async fn begun(rows: &Move) -> Result<Vec<Port>, String> {
     Ok(begun)
 }
 
-pub(super) async fn finish(work: &Work, options: &Finish) -> Result<(), String> {
+/// What ends with the rows, or without them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rest<'a> {
+    /// The ports that were begun.
+    pub(super) ports: &'a [Port],
+    /// Their mirrors.
+    pub(super) others: Option<&'a Others>,
+}
+
+pub(super) async fn finish(rows: &Move, rest: Rest<'_>, options: &Finish) -> Result<(), String> {
     let said = |error: waiterix_ports::Error| error.to_string();
-    let rows = &work.rows;
     let seen = rows.sides.look().await.map_err(said)?;
     let (old, new) = (seen.old, seen.new);
     // One that was broken off after the new side goes on with the rest.
     let is_begun = new.is_none() && old.is_some_and(|old| old.mode == Mode::Mirror);
     let is_cut_over =
         old.is_some_and(|old| old.mode == Mode::Mirror) && new.is_some_and(|new| new.mode == Mode::Open);
-    let is_without_rows = old.is_none() && new.is_none() && !work.ports.is_empty();
+    let is_without_rows = old.is_none() && new.is_none() && !rest.ports.is_empty();
     if !is_begun && !is_cut_over && !is_without_rows {
         return Err(
             "refused: the new database does not lead, or its lead is changing; see `waiterix migrate status`"
@@ -51,8 +60,8 @@ pub(super) async fn finish(work: &Work, options: &Finish) -> Result<(), String> 
         );
     }
     if is_cut_over || is_without_rows {
-        refuse_while_served(work, is_cut_over).await?;
-        refuse_what_did_not_move(work).await?;
+        refuse_while_served(rows, rest, is_cut_over).await?;
+        refuse_what_did_not_move(rows, rest).await?;
     }
     if is_cut_over {
         let backlog = rows.sides.of(Leader::New).quarantined(1).await.map_err(said)?;
@@ -64,7 +73,7 @@ pub(super) async fn finish(work: &Work, options: &Finish) -> Result<(), String> 
     }
     confirm(options.yes, "After this there is no way back to the old providers. Finish?")?;
     if is_cut_over || is_without_rows {
-        let others = compared_others(work).await?;
+        let others = compared_others(rest).await?;
         let mut whole = json!({ "ports": others });
         if is_cut_over {
             let report = compared(rows, false, true).await?;
@@ -80,7 +89,7 @@ pub(super) async fn finish(work: &Work, options: &Finish) -> Result<(), String> 
         rows.sides.of(Leader::New).uninstall().await.map_err(said)?;
         banner::say("the new database is free of everything the move added, but for the ledger");
     }
-    if is_without_rows && let Some(others) = &work.others {
+    if is_without_rows && let Some(others) = rest.others {
         others.apart.mirrors.uninstall_noting().await.map_err(said)?;
     }
     if rows.ledger.is_there().await.map_err(said)? {
@@ -101,10 +110,10 @@ pub(super) async fn finish(work: &Work, options: &Finish) -> Result<(), String> 
 }
 
 /// Compares what moved besides rows for the last time; answers what was found, or refuses.
-async fn compared_others(work: &Work) -> Result<Vec<Value>, String> {
-    let Some(others) = &work.others else { return Ok(Vec::new()) };
+async fn compared_others(rest: Rest<'_>) -> Result<Vec<Value>, String> {
+    let Some(others) = rest.others else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    if work.ports.contains(&Port::Sessions) {
+    if rest.ports.contains(&Port::Sessions) {
         let said = others.part_with_sessions().await?;
         banner::say(&said.line);
         found.push(said.json);
@@ -113,8 +122,8 @@ async fn compared_others(work: &Work) -> Result<Vec<Value>, String> {
 }
 
 /// A process that still serves both sides would have nobody to ask who leads.
-async fn refuse_while_served(work: &Work, has_rows: bool) -> Result<(), String> {
-    let (rows, said) = (&work.rows, |error: waiterix_ports::Error| error.to_string());
+async fn refuse_while_served(rows: &Move, rest: Rest<'_>, has_rows: bool) -> Result<(), String> {
+    let said = |error: waiterix_ports::Error| error.to_string();
     let instances =
         if has_rows { rows.sides.of(Leader::New).instances().await.map_err(said)? } else { Vec::new() };
     let watchers = if rows.ledger.is_there().await.map_err(said)? {
@@ -122,7 +131,7 @@ async fn refuse_while_served(work: &Work, has_rows: bool) -> Result<(), String> 
     } else {
         Vec::new()
     };
-    let own = work.others.as_ref().map(|others| others.apart.instance());
+    let own = rest.others.map(|others| others.apart.instance());
     // A process that serves is in both lists.
     let serving = instances
         .iter()
@@ -141,17 +150,17 @@ async fn refuse_while_served(work: &Work, has_rows: bool) -> Result<(), String> 
 }
 
 /// A port that was begun and does not lead on the new side yet, or only for some.
-async fn refuse_what_did_not_move(work: &Work) -> Result<(), String> {
-    if work.ports.is_empty() {
+async fn refuse_what_did_not_move(rows: &Move, rest: Rest<'_>) -> Result<(), String> {
+    if rest.ports.is_empty() {
         return Ok(());
     }
-    let plan = work.rows.ledger.plan().await.map_err(|error| error.to_string())?;
+    let plan = rows.ledger.plan().await.map_err(|error| error.to_string())?;
     let is_left = |port: &MovingPort| {
         let standing = plan.of(*port);
         (standing.leader, standing.stage) != (Leader::New, Stage::Steady)
             || (*port == MovingPort::Mail && standing.share != 100)
     };
-    let begun = work.ports.iter().map(|port| port.moving());
+    let begun = rest.ports.iter().map(|port| port.moving());
     let left: Vec<&str> = begun.filter(is_left).map(MovingPort::as_str).collect();
     if left.is_empty() { Ok(()) } else { Err(format!("refused: not cut over yet: {}", left.join(", "))) }
 }

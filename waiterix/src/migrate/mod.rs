@@ -197,7 +197,10 @@ impl Work {
                 let act = |others, port| Others::change(others, port, Leader::Old, &options.change);
                 self.each("rollback", Some(&options.change.look), ORDER.into_iter().rev(), act).await
             }
-            Migrate::Finish(options) => finish::finish(self, &options).await,
+            Migrate::Finish(options) => {
+                let rest = finish::Rest { ports: &self.ports, others: self.others.as_ref() };
+                finish::finish(rows, rest, &options).await
+            }
             Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }

@@ -100,7 +100,7 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
         step(what);
     }
     let report = options.report.clone();
-    finish::finish(twin, &Finish { yes: true, report, release_old: true }).await?;
+    finish::finish(twin, finish::Rest::default(), &Finish { yes: true, report, release_old: true }).await?;
     step("finish");
     let proven = [
         "every row of today can be read, sent and written, and keeps every letter",
