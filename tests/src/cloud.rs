@@ -1,6 +1,7 @@
 //! Everything the service needs on AWS, for one test: a database, a Redis, and an account of the emulator.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -9,8 +10,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 use waiterix_adapters_aws::apigateway::{ApiGatewaySettings, ConnectionsTable};
+use waiterix_adapters_aws::s3::{S3BlobStore, S3Settings};
 use waiterix_backends::{Backend, Running, given, redis};
 use waiterix_contract::eventually;
+use waiterix_ports::SystemClock;
+use waiterix_ports::vars::Vars;
 use waiterix_postgres::testing::Scratch;
 
 use crate::client::{code_in, http_client};
@@ -68,6 +72,13 @@ impl Cloud {
 
     fn sender(&self) -> String {
         format!("waiterix@{}.example", self.account)
+    }
+
+    /// The bucket past the service.
+    pub async fn store(&self) -> S3BlobStore {
+        let map = self.variables().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let settings = S3Settings::read(&mut Vars::new(&map));
+        S3BlobStore::open(&self.sdk_config().await, &settings, Arc::new(SystemClock))
     }
 
     /// The Redis server, to be killed.
@@ -155,12 +166,18 @@ impl Cloud {
 
     /// The mails to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Value> {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| mail["To"] == json!([address]));
+        mails
+    }
+
+    /// All mails, oldest first.
+    pub async fn mails(&self) -> Vec<Value> {
         let mut url = self.emulator.join("/_ministack/ses/messages").expect("a URL");
         url.query_pairs_mut().append_pair("account", &self.account);
         let answer = http_client().build().expect("a client").get(url).send().await.expect("an answer");
         let all: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
-        let of_account = all["messages"][&self.account].as_array().cloned().unwrap_or_default();
-        of_account.into_iter().filter(|mail| mail["To"] == json!([address])).collect()
+        all["messages"][&self.account].as_array().cloned().unwrap_or_default()
     }
 
     /// The newest sign-in code that was mailed to an address.

@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tempfile::NamedTempFile;
+use waiterix_adapters_legacy::gcs::{GcsBlobStore, GcsSettings};
 use waiterix_backends::{Backend, given};
 use waiterix_ports::SystemClock;
+use waiterix_ports::vars::Vars;
 
 use crate::client::http_client;
 
@@ -60,6 +62,17 @@ impl Bucket {
     #[must_use]
     pub fn token(&self) -> String {
         self.front.tokens().lock().expect("no request panicked").issue()
+    }
+
+    /// The bucket past the service, as the old application uses it.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    #[must_use]
+    pub fn store(&self) -> GcsBlobStore {
+        let map = self.variables().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let settings = GcsSettings::read(&mut Vars::new(&map));
+        GcsBlobStore::open(&settings, None, Arc::new(SystemClock)).expect("a store")
     }
 
     /// The variables by which the service finds it.

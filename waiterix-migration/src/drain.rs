@@ -73,23 +73,27 @@ impl DrainableNotifier {
         lines.len()
     }
 
-    /// Closes the sockets of this process, at most so many a second, until none is open. What connects meanwhile is closed as well.
-    /// Dropped, it stops, and can be begun again.
+    /// Closes the sockets of this process that are open now, at most so many a second. What connects meanwhile stays: a client that
+    /// knows no other address would be closed for ever, and hear nothing. Dropped, it stops, and can be begun again.
     ///
     /// # Errors
     /// When the transport cannot forget a connection.
     pub async fn drain(&self, rate_per_s: u32) -> Result<Drained> {
         let (begun, mut drained) = (Instant::now(), Drained::default());
-        while self.open() > 0 {
+        let mut open: Vec<ConnectionId> = self.lines().keys().cloned().collect();
+        while !open.is_empty() {
             let most = due(rate_per_s.max(1), begun.elapsed(), drained.closed + drained.deaf);
-            let some: Vec<_> = self.lines().keys().take(most as usize).cloned().collect();
-            for id in some {
-                let line = self.lines().remove(&id).and_then(|line| line.upgrade());
+            let mut closed = 0;
+            while closed < most
+                && let Some(id) = open.pop()
+            {
+                // One that ended by itself makes room for nobody.
+                let Some(line) = self.lines().remove(&id).and_then(|line| line.upgrade()) else { continue };
+                closed += 1;
                 self.inner.disconnect(&id).await?;
-                match line.map(|line| line.try_send(Frame::Close(CloseReason::GoingAway))) {
-                    Some(Ok(())) => drained.closed += 1,
-                    Some(Err(_)) => drained.deaf += 1,
-                    None => {}
+                match line.try_send(Frame::Close(CloseReason::GoingAway)) {
+                    Ok(()) => drained.closed += 1,
+                    Err(_) => drained.deaf += 1,
                 }
             }
             sleep(TICK).await;

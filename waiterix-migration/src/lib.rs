@@ -35,6 +35,7 @@ pub mod testing;
 
 pub use blob::{
     BlobKey, Depth, DualBlobStore, ObjectDifference, ObjectFault, ObjectSweep, ObjectsCompared, ObjectsSwept,
+    OutsetBlobStore,
 };
 pub use drain::{DrainableNotifier, Drained};
 pub use journal::{MemoryJournal, Pass};
@@ -43,7 +44,7 @@ pub use memory::MemoryPlan;
 pub use notifier::DualNotifier;
 pub use phase::{Phase, Phases, Switch, Writing};
 pub use session::{
-    Carried, DualSessionStore, MAIL_MEMORY, SessionDifference, SessionFault, SessionKey, SessionSweep,
-    SessionsCompared, SessionsSwept,
+    Carried, DualSessionStore, MAIL_MEMORY, MemoryCompared, MemoryFault, OutsetSessionStore, SUPPRESSED,
+    SessionDifference, SessionFault, SessionKey, SessionSweep, SessionsCompared, SessionsSwept,
 };
 pub use waiterix_ports::moving::{Entry, EntryId, Journal, JournalKey, Leader, Mirroring};

@@ -19,8 +19,8 @@ use async_trait::async_trait;
 
 pub use journal::{Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
 pub use plan::{
-    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
-    Turns, Watcher,
+    LEASE, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
 };
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
@@ -355,6 +355,12 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()>;
+
+    /// An instance ends, and need not be waited for any more; one that is not known is fine, also where nothing is installed.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn leave(&self, id: &str) -> Result<()>;
 
     /// The instances that reported here.
     ///

@@ -120,17 +120,7 @@ impl Moving {
             .install()
             .await
             .unwrap();
-        // As the side of a move of rows makes it.
-        let trigger = "
-            CREATE TABLE waiterix_migration.journal (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-                tab text NOT NULL, key text NOT NULL, at timestamptz NOT NULL DEFAULT now());
-            CREATE FUNCTION waiterix_migration.note_session() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF TG_OP <> 'INSERT' THEN INSERT INTO waiterix_migration.journal (tab, key) VALUES ('sessions', OLD.sid); END IF;
-                IF TG_OP <> 'DELETE' THEN INSERT INTO waiterix_migration.journal (tab, key) VALUES ('sessions', NEW.sid); END IF;
-                RETURN NULL; END $$;
-            CREATE TRIGGER waiterix_note AFTER INSERT OR UPDATE OR DELETE ON public.sessions
-                FOR EACH ROW EXECUTE FUNCTION waiterix_migration.note_session();";
-        execute(&scratch.url(), trigger).await;
+        TriggerJournal::new(old.database().clone(), "sessions").install().await.unwrap();
         Some(Self { scratch, _server: server, old: Arc::new(old), new: Arc::new(new), plan: Arc::new(plan) })
     }
 

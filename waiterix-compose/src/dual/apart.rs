@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use url::Url;
 use waiterix_app::Settings;
 use waiterix_domain::Secret;
 use waiterix_layers::Meter;
+use waiterix_migration::plan::Pace;
 use waiterix_ports::Clock;
 use waiterix_ports::moving::PlanStore as _;
 use waiterix_ports::vars::Vars;
@@ -18,6 +20,10 @@ use crate::environment::complaint;
 use crate::family::{Absent, Families};
 use crate::wrapping::CLOSING;
 use crate::{Choice, Place, Selection, aws, legacy};
+
+/// For how long this process does anything by what it saw of the plan last. Short, because it can be said again at any time, and
+/// whoever changes a leader waits for so long for one that was killed.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// Mirrors of sessions and objects, and what must be closed with them.
 #[derive(Debug)]
@@ -68,7 +74,8 @@ impl Apart {
         let mut families = Families::new(Absent, legacy, aws.prepare(clock, &meter).await);
         let databases = [families.of(Choice::Legacy).beside()?, families.of(Choice::Aws).beside()?];
         let instance = fresh_name();
-        let mut mirrors = Mirrors::over(&databases, &instance, clock);
+        let pace = Pace { gone_after: LEASE, ..Pace::default() };
+        let mut mirrors = Mirrors::over(&databases, &instance, pace, clock);
         if sessions {
             let (old, new) =
                 (families.of(Choice::Legacy).sessions().await?, families.of(Choice::Aws).sessions().await?);
@@ -84,6 +91,12 @@ impl Apart {
         let watch = mirrors.watch.clone();
         let watching = tokio::spawn(async move { watch.run().await });
         Ok(Self { mirrors, watching, instance, databases, families })
+    }
+
+    /// What this process is called in the plan.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// Leaves the plan, so that nobody waits for this process, and lets go of all connections.

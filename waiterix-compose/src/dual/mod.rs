@@ -2,7 +2,9 @@
 
 mod apart;
 mod mirrors;
+mod outset;
 mod rows;
+pub mod sockets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +12,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use waiterix_app::{OsRandom, Ports, Random as _};
 use waiterix_layers::ledger::LedgeredMailer;
+use waiterix_migration::plan::Pace;
 use waiterix_migration::rows::{DualStore, Signal, Stop};
-use waiterix_migration::{DualNotifier, RoutedMailer};
+use waiterix_migration::{DrainableNotifier, DualNotifier, RoutedMailer};
 use waiterix_ports::moving::{MovingPort, PlanStore as _};
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Clock, Store};
@@ -24,6 +27,7 @@ use crate::{Choice, Selection};
 
 pub use apart::Apart;
 pub use mirrors::Mirrors;
+use sockets::Leaving;
 
 /// How many connections to each database the move has for itself, so that it takes none of those guests wait for: a batch of
 /// keys holds one on each side, and there are two at a time.
@@ -70,7 +74,7 @@ pub(crate) async fn ports(
     }
     let databases = [families.of(Choice::Legacy).beside()?, families.of(Choice::Aws).beside()?];
     let instance = fresh_name();
-    let mut mirrors = Mirrors::over(&databases, &instance, clock);
+    let mut mirrors = Mirrors::over(&databases, &instance, Pace::default(), clock);
     let sessions = match selection.sessions {
         Choice::Dual => {
             let (old, new) =
@@ -99,16 +103,20 @@ pub(crate) async fn ports(
         }
         one => families.of(one).mailer(&sessions).await?,
     };
+    let stop = Stop::default();
+    let mut tasks = Vec::new();
     let notifier = match selection.notifier {
         Choice::Dual => {
             let (old, new) =
                 (families.of(Choice::Legacy).notifier().await?, families.of(Choice::Aws).notifier().await?);
+            let old = Arc::new(DrainableNotifier::new(old));
+            let leaving = Leaving::new(old.clone(), &mirrors, &instance);
+            let until = stop.clone();
+            tasks.push(tokio::spawn(async move { leaving.keep(&until).await }));
             Arc::new(DualNotifier::new(old, new))
         }
         one => families.of(one).notifier().await?,
     };
-    let stop = Stop::default();
-    let mut tasks = Vec::new();
     let (store, rows) = match selection.store {
         Choice::Dual => {
             let stores =
@@ -184,6 +192,10 @@ impl Moving {
         if tokio::time::timeout(CLOSING, ended).await.is_err() {
             // A key that is half done is done again.
             self.tasks.iter().for_each(JoinHandle::abort);
+        }
+        if let Some(rows) = &self.rows {
+            // So that nobody waits until this process has been silent for long.
+            let _ = tokio::time::timeout(CLOSING, rows.leave()).await;
         }
         if self.mirrors.are_any() {
             // Otherwise whoever changes a leader waits for this process until it counts as gone.

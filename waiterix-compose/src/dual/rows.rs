@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use waiterix_migration::rows::{
     Converger, DualSettings, DualStore, Event, Lead, Progress, Relay, RelaySettings, Sides, Stop,
 };
-use waiterix_ports::{Clock, Store};
+use waiterix_ports::{Clock, Result, Store};
 use waiterix_postgres::connect::Database;
 use waiterix_postgres::moving::PostgresSide;
 
@@ -53,6 +53,11 @@ pub(super) fn over(
 }
 
 impl Rows {
+    /// Says that this process ends.
+    pub(super) async fn leave(&self) -> Result<()> {
+        self.lead.leave().await
+    }
+
     /// Keeps up with changes of the leader and makes the other side equal, in the background.
     pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
         let (lead, relay) = (self.lead.clone(), self.relay.clone());

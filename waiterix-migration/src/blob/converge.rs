@@ -11,7 +11,7 @@ use crate::journal::settle_entry;
 /// How often an object that changes meanwhile is tried before it is left to the next walk of the relay.
 const TRIES: u32 = 5;
 /// How long an upload may last that began when its URL was still good.
-const LONGEST_UPLOAD_S: i64 = 3600;
+pub(super) const LONGEST_UPLOAD_S: i64 = 3600;
 
 /// An answer, or nothing where there is no object.
 pub(super) fn found<T>(answer: Result<T>) -> Result<Option<T>> {

@@ -6,6 +6,7 @@ mod digest;
 mod key;
 mod list;
 mod locks;
+mod outset;
 mod sweep;
 
 use std::ops::Range;
@@ -28,10 +29,15 @@ pub use compare::{Depth, ObjectFault};
 use converge::found;
 pub use key::BlobKey;
 use locks::Locks;
+pub use outset::OutsetBlobStore;
 pub use sweep::{ObjectDifference, ObjectSweep, ObjectsCompared, ObjectsSwept};
 
-/// How many keys are made equal at once while a change of the leader waits for all of them.
-const DRAINED_AT_ONCE: usize = 16;
+/// How many keys are seen to at once where somebody waits for all of them.
+const AT_ONCE: usize = 16;
+
+fn is_upload(key: &BlobKey) -> bool {
+    matches!(key, BlobKey::Uploading { .. })
+}
 
 /// Objects in two stores: a reference is good whichever of them leads.
 ///
@@ -130,33 +136,58 @@ impl DualBlobStore {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn relay(&self) -> Result<Pass> {
+        self.relay_these(|_| true).await
+    }
+
+    /// The same without uploads that may still arrive. There may be many of them, and each is looked for in both stores: a write that
+    /// just happened should not wait for that, and they need not be looked for all the time.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn relay_what_was_written(&self) -> Result<Pass> {
+        self.relay_these(|key| !is_upload(key)).await
+    }
+
+    async fn relay_these(&self, wanted: impl Fn(&BlobKey) -> bool) -> Result<Pass> {
         let mut pass = Pass::default();
-        for dirty in dirty(&*self.journal).await? {
-            let settled = match self.phases.writing().await {
-                Ok(call) => self.settle(&dirty.key, call).await,
-                Err(error) => Err(error),
-            };
+        let wanted = dirty(&*self.journal).await?.into_iter().filter(|dirty| wanted(&dirty.key));
+        let (uploads, written): (Vec<_>, Vec<_>) = wanted.partition(|dirty| is_upload(&dirty.key));
+        for dirty in written {
+            let settled = self.settle_now(&dirty.key).await;
+            self.close(settled, &dirty, &mut pass).await;
+        }
+        let looking = uploads.into_iter().map(|dirty| async move {
+            let settled = self.settle_now(&dirty.key).await;
+            (dirty, settled)
+        });
+        let mut looking = stream::iter(looking).buffer_unordered(AT_ONCE);
+        while let Some((dirty, settled)) = looking.next().await {
             self.close(settled, &dirty, &mut pass).await;
         }
         Ok(pass)
     }
 
+    async fn settle_now(&self, key: &BlobKey) -> Result<bool> {
+        let call = self.phases.writing().await?;
+        self.settle(key, call).await
+    }
+
     /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
-    /// nobody writes, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal.
+    /// nobody writes, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal and are not even looked
+    /// for: there may be hundreds, while everybody waits; what arrived is read from the store that has it, whichever leads.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
         let mut pass = Pass::default();
-        // Each upload that may still come is looked for in both stores, so one after the other they would take too long while
-        // everybody waits.
-        let settling = dirty(&*self.journal).await?.into_iter().map(|dirty| async move {
+        let written = dirty(&*self.journal).await?.into_iter().filter(|dirty| !is_upload(&dirty.key));
+        let settling = written.map(|dirty| async move {
             let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
             let settled =
                 self.settle(&dirty.key, Writing::of(Phase { leader, mirroring: Mirroring::Inline })).await;
             (dirty, settled)
         });
-        let mut settling = stream::iter(settling).buffer_unordered(DRAINED_AT_ONCE);
+        let mut settling = stream::iter(settling).buffer_unordered(AT_ONCE);
         while let Some((dirty, settled)) = settling.next().await {
             self.close(settled, &dirty, &mut pass).await;
         }
@@ -182,6 +213,12 @@ impl DualBlobStore {
             Ok(false) => pass.waiting += 1,
             settled => pass.close(&*self.journal, dirty, settled.map(drop)).await,
         }
+    }
+
+    /// The entry of an upload that was allowed just now.
+    fn uploading(&self, request: &UploadRequest) -> BlobKey {
+        let ttl_s = i64::try_from(request.ttl.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        BlobKey::Uploading { key: request.key.clone(), until: self.clock.now().plus_seconds(ttl_s) }
     }
 
     /// Writes the leader between an entry in the journal and, inline, what makes the other store follow.
@@ -290,9 +327,7 @@ impl BlobStore for DualBlobStore {
         let sides = self.writing().await?;
         self.prepare(&sides, &request.key).await;
         let url = sides.leader.presign_upload(request).await?;
-        let ttl_s = i64::try_from(request.ttl.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
-        let until = self.clock.now().plus_seconds(ttl_s);
-        self.journal.add(&BlobKey::Uploading { key: request.key.clone(), until }).await?;
+        self.journal.add(&self.uploading(request)).await?;
         Ok(url)
     }
 

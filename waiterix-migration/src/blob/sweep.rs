@@ -2,21 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::time::sleep;
 use waiterix_ports::blob::is_key;
 use waiterix_ports::moving::{ObjectRecord, ObjectRecords, Place, Places};
-use waiterix_ports::{BlobMeta, Result};
+use waiterix_ports::{BlobMeta, ErrorKind, Result};
 
 use super::compare::{Compared, Depth, ObjectFault, compare, etags};
 use super::converge::{Copied, found};
 use super::{BlobKey, DualBlobStore, Sides};
 use crate::journal::{dirty, settle_entry};
+use crate::rows::Stop;
 
 /// How many keys are listed at once.
 const PAGE: u32 = 500;
 /// How many objects are seen to at once, unless said otherwise.
 const AT_ONCE: usize = 24;
+
+/// How often an object is looked at that differs and is being written, and the pause in between.
+const LOOKS: u32 = 6;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What a walk over all objects came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +42,8 @@ pub struct ObjectsSwept {
     pub extra: u64,
     /// Objects that could not be made equal; they are in the journal.
     pub failed: u64,
+    /// Whether somebody wanted it to end before it came to the end.
+    pub interrupted: bool,
 }
 
 /// An object that differs.
@@ -95,6 +104,20 @@ impl ObjectSweep {
     /// # Errors
     /// When the objects cannot be listed, or nobody can remember how far this is. It can be called again.
     pub async fn copy(&self, places: &dyn Places) -> Result<ObjectsSwept> {
+        self.copy_until(places, &Stop::default(), &|_, _| {}).await
+    }
+
+    /// The same, held up or ended by somebody, and told after each object, with how many were seen to by this walk and those that it
+    /// goes on with. What was begun is ended; what was copied is not copied again by the next walk.
+    ///
+    /// # Errors
+    /// As [`ObjectSweep::copy`].
+    pub async fn copy_until(
+        &self,
+        places: &dyn Places,
+        stop: &Stop,
+        told: &(dyn Fn(&ObjectsSwept, u64) + Sync),
+    ) -> Result<ObjectsSwept> {
         const WALK: &str = "objects";
         let mut place = places.place(WALK).await?;
         if place.finished {
@@ -107,14 +130,18 @@ impl ObjectSweep {
                 self.mirror.page(&sides, "", place.at.as_deref(), PAGE).await?
             };
             let known = self.known(page.keys.iter().map(|(key, _)| &**key)).await?;
-            let seen = page.keys.len() as u64;
-            let steps = page.keys.into_iter().map(|(key, _)| {
+            let (of_page, mut of_it) = (page.keys.len() as u64, 0);
+            let keys = stream::iter(page.keys)
+                .filter_map(|(key, _)| async move { stop.goes_on().await.then_some(key) });
+            let steps = keys.map(|key| {
                 let recorded = known.get(&key).cloned();
                 self.step(key, recorded)
             });
-            let mut steps = stream::iter(steps).buffer_unordered(self.at_once);
+            let mut steps = std::pin::pin!(steps.buffer_unordered(self.at_once));
             let mut equal = Vec::new();
             while let Some(step) = steps.next().await {
+                of_it += 1;
+                swept.seen += 1;
                 match step? {
                     Step::Gone => {}
                     Step::Equal(record) => {
@@ -130,11 +157,15 @@ impl ObjectSweep {
                     Step::Extra => swept.extra += 1,
                     Step::Failed => swept.failed += 1,
                 }
+                told(&swept, place.done + of_it);
             }
-            drop(steps);
             self.records.keep_records(&equal).await?;
-            swept.seen += seen;
-            place.done += seen;
+            if of_it < of_page {
+                // The page is walked again, and what was found equal in it is not read again.
+                swept.interrupted = true;
+                return Ok(swept);
+            }
+            place.done += of_page;
             place.finished = page.next.is_none();
             place.at = page.next;
             places.keep_place(WALK, &place).await?;
@@ -268,29 +299,48 @@ impl ObjectSweep {
         }
     }
 
-    /// Those that still differ: what is in the journal is made equal before.
-    async fn look_again(&self, suspects: Vec<ObjectDifference>) -> Result<Vec<ObjectDifference>> {
-        let mut left = Vec::new();
-        if suspects.is_empty() {
-            return Ok(left);
-        }
-        let entries = dirty(&*self.mirror.journal).await?;
-        let dirty: HashSet<&str> = entries.iter().map(|entry| key_of(&entry.key)).collect();
-        for ObjectDifference { key, .. } in suspects {
-            if dirty.contains(&*key) {
-                let sides = self.mirror.writing().await?;
-                self.mirror.converge(&sides, &key).await?;
+    /// Those that still differ. What is in the journal is made equal first, as the relay would; a difference counts if it is the same
+    /// twice while nothing was in the journal, or if it stays however often it is made equal.
+    async fn look_again(&self, mut suspects: Vec<ObjectDifference>) -> Result<Vec<ObjectDifference>> {
+        let (mut left, mut seen) = (Vec::new(), HashMap::new());
+        for look in 1..=LOOKS {
+            if suspects.is_empty() {
+                break;
             }
-            let sides = self.mirror.reading().await?;
-            if let Compared::Differs(fault) = compare(&sides, &key, None).await? {
-                left.push(ObjectDifference { key, fault });
+            let entries = dirty(&*self.mirror.journal).await?;
+            let dirty: HashSet<&str> = entries.iter().map(|entry| key_of(&entry.key)).collect();
+            let mut still = Vec::new();
+            for ObjectDifference { key, .. } in suspects {
+                let is_dirty = dirty.contains(&*key);
+                if is_dirty {
+                    self.try_to_make_equal(&key).await?;
+                }
+                let sides = self.mirror.reading().await?;
+                let Compared::Differs(fault) = compare(&sides, &key, None).await? else { continue };
+                let was = if is_dirty { None } else { seen.insert(key.clone(), fault) };
+                let is_settled = look == LOOKS || was == Some(fault);
+                if is_settled { &mut left } else { &mut still }.push(ObjectDifference { key, fault });
+            }
+            suspects = still;
+            if !suspects.is_empty() {
+                sleep(BETWEEN_LOOKS).await;
             }
         }
         Ok(left)
     }
 
+    /// Somebody may be writing it all the time, which is no failure of a side.
+    async fn try_to_make_equal(&self, key: &str) -> Result<()> {
+        let sides = self.mirror.writing().await?;
+        match self.mirror.converge(&sides, key).await {
+            Err(error) if error.kind() != ErrorKind::Conflict => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the objects equal that a comparison found to differ, and compares them again; answers those that still differ. What
-    /// only the side that follows has is deleted there if `remove_extras` says so, and stays otherwise.
+    /// only the side that follows has is deleted there if it was equal once, because then somebody deleted it where it is led; of
+    /// anything else `remove_extras` says whether it is, and it stays otherwise.
     ///
     /// # Errors
     /// When they cannot be read or written.
@@ -303,10 +353,14 @@ impl ObjectSweep {
             let sides = self.mirror.writing().await?;
             let there = found(sides.other.head(key).await)?;
             match (fault, &there) {
-                (ObjectFault::Extra, Some(there)) if remove_extras => {
-                    self.follow_delete(&sides, key, there).await?;
+                (ObjectFault::Extra, Some(there)) => {
+                    let recorded = self.known(std::iter::once(&**key)).await?.remove(key);
+                    let was_equal = recorded.is_some_and(|known| etags(sides.led_by, &known).1 == there.etag);
+                    if was_equal || remove_extras {
+                        self.follow_delete(&sides, key, there).await?;
+                    }
                 }
-                (ObjectFault::Extra, _) => {}
+                (ObjectFault::Extra, None) => {}
                 _ => {
                     if let Some(copied) = self.mirror.converge_from(&sides, key, there).await? {
                         self.records.keep_records(&[record_of(&sides, key, copied)]).await?;

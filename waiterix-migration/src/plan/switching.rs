@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
-use waiterix_ports::moving::{Leader, LedgerEntry, MovingPort, PlanStore, PortStanding};
+use waiterix_ports::moving::{Leader, LedgerEntry, MovingPort, PlanStore, PortStanding, Turns};
 use waiterix_ports::{Error, Result};
 
 use super::step::{self, Act, Findings};
 use crate::blob::DualBlobStore;
 use crate::journal::Pass;
+use crate::rows::{Event, Progress, Quiet, Stop};
 use crate::session::DualSessionStore;
 
 /// How often what is in the journal is made equal before writes are held, and how few keys are left for then.
@@ -64,7 +65,8 @@ pub struct Budget {
     pub pause: Duration,
     /// Until every instance follows, which is only looked at.
     pub following: Duration,
-    /// After which time an instance that does not look at the plan is gone; see [`super::Pace::gone_after`].
+    /// After which time an instance that does not look at the plan is gone, unless it said that it is earlier; see
+    /// [`super::Pace::gone_after`].
     pub gone_after: Duration,
     /// How often instances are looked at.
     pub poll: Duration,
@@ -111,6 +113,8 @@ pub struct Switching {
     sides: Arc<dyn Drain>,
     who: String,
     budget: Budget,
+    progress: Arc<dyn Progress>,
+    stop: Stop,
 }
 
 impl Switching {
@@ -123,7 +127,20 @@ impl Switching {
         who: impl Into<String>,
         budget: Budget,
     ) -> Self {
-        Self { plan, port, sides, who: who.into(), budget }
+        let (progress, stop) = (Arc::new(Quiet), Stop::default());
+        Self { plan, port, sides, who: who.into(), budget, progress, stop }
+    }
+
+    /// Turns back what is not changed yet when it is to end.
+    #[must_use]
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    /// Tells somebody of each step that was taken.
+    #[must_use]
+    pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// Makes a side lead. What another coordinator left half done is turned back first, and a change that takes too long is
@@ -136,12 +153,18 @@ impl Switching {
         let mut findings = Findings::default();
         let (mut began, mut held_at, mut pause) = (Instant::now(), None, None);
         let (mut fault, mut waited_for, mut is_prepared) = (None, Vec::new(), false);
+        let start = Instant::now();
+        let tell = |act| self.progress.tell(&Event::Step { act, after: start.elapsed() });
         loop {
+            if self.stop.is_stopped() && !findings.give_up && findings.changed.is_none() {
+                (findings.give_up, fault) = (true, Some("somebody wanted it to end".to_owned()));
+            }
             let standing = self.plan.plan().await?.of(self.port);
             let act = step::next(to, standing, &findings);
             match act {
                 Act::Hold if !is_prepared => {
                     is_prepared = true;
+                    tell("prepare");
                     let left = self.budget.announcing.saturating_sub(began.elapsed());
                     fault = self.prepare(standing.leader, left).await.err();
                     findings.give_up = fault.is_some();
@@ -165,6 +188,7 @@ impl Switching {
                         }
                         continue;
                     };
+                    tell(word(act));
                     match act {
                         Act::Announce => {
                             findings.announced = Some(made.turn);
@@ -192,8 +216,14 @@ impl Switching {
                     if waited_for.is_empty() {
                         match act {
                             Act::AwaitLookers => findings.all_look = true,
-                            Act::AwaitQuiet => findings.all_quiet = true,
-                            _ => findings.all_follow = true,
+                            Act::AwaitQuiet => {
+                                tell("drain");
+                                findings.all_quiet = true;
+                            }
+                            _ => {
+                                tell("follow");
+                                findings.all_follow = true;
+                            }
                         }
                     } else if since.elapsed() >= budget {
                         findings.give_up = true;
@@ -266,12 +296,49 @@ impl Switching {
 
     /// The instances that have not acknowledged a turn and are not gone.
     async fn waited_for(&self, turn: u64) -> Result<Vec<String>> {
-        let instances = self.plan.instances().await?;
-        let is_behind = |turns: &waiterix_ports::moving::Turns| {
-            turns.get(self.port.as_str()).is_none_or(|seen| *seen < turn)
-        };
-        let behind =
-            instances.into_iter().filter(|one| one.silent <= self.budget.gone_after && is_behind(&one.turns));
-        Ok(behind.map(|one| one.id).collect())
+        behind(&*self.plan, self.port, turn, self.budget.gone_after).await
+    }
+}
+
+/// The instances that may still go by what was before a turn of a port.
+async fn behind(
+    plan: &dyn PlanStore,
+    port: MovingPort,
+    turn: u64,
+    gone_after: Duration,
+) -> Result<Vec<String>> {
+    let is_behind = |turns: &Turns| turns.get(port.as_str()).is_none_or(|seen| *seen < turn);
+    let instances = plan.instances().await?.into_iter();
+    let behind = instances.filter(|one| one.may_serve(gone_after) && is_behind(&one.turns));
+    Ok(behind.map(|one| one.id).collect())
+}
+
+/// Waits until every instance has seen a turn of a port; answers those that have not in the time there is.
+///
+/// # Errors
+/// When the instances cannot be read.
+pub async fn await_followers(
+    plan: &dyn PlanStore,
+    port: MovingPort,
+    turn: u64,
+    budget: &Budget,
+) -> Result<Vec<String>> {
+    let begun = Instant::now();
+    loop {
+        let behind = behind(plan, port, turn, budget.gone_after).await?;
+        if behind.is_empty() || begun.elapsed() >= budget.following {
+            return Ok(behind);
+        }
+        sleep(budget.poll).await;
+    }
+}
+
+/// What a step of the change is called for whoever watches it.
+const fn word(act: Act) -> &'static str {
+    match act {
+        Act::Announce => "announce",
+        Act::Hold => "hold",
+        Act::Change => "change",
+        _ => "turn back",
     }
 }

@@ -1,5 +1,6 @@
 //! What one process knows of the plan.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep};
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::{LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns};
+use waiterix_ports::moving::{LEASE, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns};
 use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
 
 use super::step::{self, Act};
@@ -24,13 +25,16 @@ pub struct Pace {
     pub every: Duration,
     /// How often it is while something is.
     pub near: Duration,
-    /// After this time without a look an instance refuses to serve from what it has seen, and nobody waits for it. The same for
-    /// everybody who takes part.
+    /// After this time without a look an instance refuses to serve from what it has seen, and nobody waits for it: it says so with
+    /// every look. At most [`super::Budget::gone_after`].
     pub gone_after: Duration,
     /// How long writes are held before whoever waits takes the coordinator for dead and turns it back.
     pub overdue: Duration,
     /// How long a write waits at most.
     pub patience: Duration,
+    /// How long a change may stand where it stands, with or without anybody who waits for it, before an instance that sees it turns
+    /// it back. More than any coordinator takes.
+    pub left_behind: Duration,
 }
 
 impl Default for Pace {
@@ -41,6 +45,7 @@ impl Default for Pace {
             gone_after: Duration::from_secs(15 * 60),
             overdue: Duration::from_secs(5),
             patience: Duration::from_secs(8),
+            left_behind: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -51,6 +56,8 @@ const PORTS: usize = MovingPort::ALL.len();
 ///
 /// - While nothing is about to change, a call goes by what was seen at most two looks ago; one that was frozen for longer looks
 ///   first. When the plan cannot be read, what was seen is good until [`Pace::gone_after`], and then nothing is served.
+/// - That there is no plan yet is good for two looks and no longer, because nobody waits for whoever has not seen one. Whoever makes
+///   it waits for that time before anything else.
 /// - Once a change is announced, every call looks first.
 /// - While writes are held, they wait; reads go on. A hold that takes too long is turned back by those who wait.
 pub struct Watch {
@@ -118,6 +125,12 @@ impl Watch {
         self.shares[port as usize].clone()
     }
 
+    /// Where a port stood when the plan was looked at last; `None` before that.
+    #[must_use]
+    pub fn known(&self, port: MovingPort) -> Option<PortStanding> {
+        self.seen_of(port)
+    }
+
     /// How long ago the plan was looked at with success; `None` if it never was.
     #[must_use]
     pub fn silent(&self) -> Option<Duration> {
@@ -127,13 +140,48 @@ impl Watch {
     /// Looks at the plan for as long as it is polled: a service runs it beside its work. Without it, as in functions that are
     /// frozen between calls, calls look themselves.
     pub async fn run(&self) {
+        let mut standing_since = HashMap::new();
         loop {
             let is_near = match self.look().await {
-                Ok(plan) => MovingPort::ALL.into_iter().any(|port| plan.of(port).stage != Stage::Steady),
+                Ok(plan) => {
+                    self.end_what_was_left(&plan, &mut standing_since).await;
+                    MovingPort::ALL.into_iter().any(|port| plan.of(port).stage != Stage::Steady)
+                }
                 // Calls find out themselves what it means for them.
                 Err(_) => false,
             };
             sleep(if is_near { self.pace.near } else { self.pace.every }).await;
+        }
+    }
+
+    /// Turns back a change that stands where it stood long ago: its coordinator died, and perhaps nobody writes who would find out.
+    async fn end_what_was_left(&self, plan: &Plan, since: &mut HashMap<MovingPort, (u64, Instant)>) {
+        for port in MovingPort::ALL {
+            let standing = plan.of(port);
+            if standing.stage == Stage::Steady {
+                since.remove(&port);
+                continue;
+            }
+            let (turn, at) = since.entry(port).or_insert((standing.turn, Instant::now()));
+            if *turn != standing.turn {
+                (*turn, *at) = (standing.turn, Instant::now());
+            } else if at.elapsed() > self.pace.left_behind {
+                // If it cannot be done now it is tried again at the next look.
+                let _ = self.turn_back(port, standing, "nobody went on with it").await;
+            }
+        }
+    }
+
+    /// Whether there is a plan, as freshly as a call needs to know it. One that was seen once is there.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can say.
+    pub async fn has_begun(&self) -> Result<bool> {
+        let seen = self.seen().clone();
+        match seen {
+            Some(seen) if seen.plan.is_made() => Ok(true),
+            Some(seen) if self.age(&seen) <= self.pace.every * 2 => Ok(false),
+            _ => self.look().await.map(|plan| plan.is_made()).map_err(blind),
         }
     }
 
@@ -162,13 +210,15 @@ impl Watch {
 
     /// What this process can stand by: that it goes by these turns, and where writes are held, that none of its own is under way.
     fn acknowledged(&self) -> Turns {
-        let Some(seen) = self.seen().clone() else { return Turns::new() };
+        let lease = u64::try_from(self.pace.gone_after.as_millis()).unwrap_or(u64::MAX);
+        let lease = (LEASE.to_owned(), lease);
+        let Some(seen) = self.seen().clone() else { return Turns::from([lease]) };
         let stands_by = |port: &MovingPort| {
             // Whoever gets a pass after this looks at what was seen once more, and finds the hold.
             seen.plan.of(*port).stage != Stage::Held || self.gates[*port as usize].try_write().is_ok()
         };
         let ports = MovingPort::ALL.into_iter().filter(stands_by);
-        ports.map(|port| (port.as_str().to_owned(), seen.plan.of(port).turn)).collect()
+        ports.map(|port| (port.as_str().to_owned(), seen.plan.of(port).turn)).chain([lease]).collect()
     }
 
     /// Looks at the plan and says what was seen. Answers what somebody else has seen if that one began to look after this call.
@@ -188,6 +238,11 @@ impl Watch {
         loop {
             let at = (Instant::now(), self.clock.now());
             let plan = self.store.look(&self.instance, &said).await?;
+            if !plan.is_made() && self.seen().as_ref().is_some_and(|seen| seen.plan.is_made()) {
+                // It was taken away, so the move is over. Without a plan the old side would lead, as before it.
+                let error = Error::new(ErrorKind::Unavailable, "plan.look");
+                return Err(error.with("fault", "the plan is gone: the move is over"));
+            }
             for port in MovingPort::ALL {
                 self.shares[port as usize].set_percent(plan.of(port).share);
             }
@@ -213,7 +268,7 @@ impl Watch {
                 return Ok(seen.plan.of(port));
             }
             return match self.look().await {
-                Err(_) if age <= self.pace.gone_after => Ok(seen.plan.of(port)),
+                Err(_) if age <= self.pace.gone_after && seen.plan.is_made() => Ok(seen.plan.of(port)),
                 looked => looked.map(|plan| plan.of(port)).map_err(blind),
             };
         }
@@ -239,7 +294,7 @@ impl Watch {
             };
             held = Some((standing.turn, since));
             if since.elapsed() > self.pace.overdue {
-                self.turn_back(port, standing).await?;
+                self.turn_back(port, standing, "writes were held for too long").await?;
                 continue;
             }
             if begun.elapsed() > self.pace.patience {
@@ -250,14 +305,14 @@ impl Watch {
         }
     }
 
-    /// Whoever held the writes has not gone on, and is taken for dead. If it lives, its next step is refused.
-    async fn turn_back(&self, port: MovingPort, held: PortStanding) -> Result<()> {
+    /// Whoever began the change has not gone on, and is taken for dead. If it lives, its next step is refused.
+    async fn turn_back(&self, port: MovingPort, held: PortStanding, fault: &str) -> Result<()> {
         let Some(to) = step::made(held.leader, held, Act::Abort) else { return Ok(()) };
         let why = LedgerEntry {
             who: self.instance.clone(),
             port,
             what: "turned back".to_owned(),
-            evidence: json!({ "fault": "writes were held for too long", "turn": held.turn }),
+            evidence: json!({ "fault": fault, "turn": held.turn }),
         };
         // Whether it was this one or somebody else who was faster, it is turned back.
         self.store.shift(port, held.turn, &to, &why).await.map(drop)

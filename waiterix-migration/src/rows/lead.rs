@@ -215,6 +215,17 @@ impl Lead {
         Ok(())
     }
 
+    /// Says that this process ends, so that nobody waits for it. Whoever reads here afterwards looks before each read, and does not
+    /// register again unless it is told to [`Lead::refresh`].
+    ///
+    /// # Errors
+    /// When it is not heard; then it is waited for until it has been silent for [`SILENCE`].
+    pub async fn leave(&self) -> Result<()> {
+        // First it believes nothing any more, and then it says so.
+        self.state().reported = None;
+        self.sides.of(Leader::New).leave(&self.instance).await
+    }
+
     /// Refreshes for as long as it is polled, and ends what a cutover left behind that died.
     pub async fn keep(&self) {
         loop {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `mirror:gone:<digest>` | both | this session was ended: nothing may bring it back |
 //! | `mirror:here:<digest>` | both | this session was here, to end at that time: if it is gone earlier, somebody ended it |
-//! | `mirror:owns:<digest>` | the leader | this temporary key was set here: what the other side holds of it is older |
+//! | `mirror:owns:<digest>` | the leader | this temporary key was set here: what the other side holds of it is older; or it was carried here from there once |
 //!
 //! Digests, because a key of temporary data is short and the id of a session is a secret.
 
@@ -66,8 +66,32 @@ pub(super) async fn forget_here(store: &dyn SessionStore, id: &SessionId) -> Res
     Ok(store.temp_take(&name("here", id.reveal())).await?.is_some())
 }
 
+/// How a store came by a temporary key of which the other one may hold something, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owned {
+    /// It was set here.
+    Set,
+    /// It was carried here, as the other store has it.
+    Carried,
+}
+
+/// What is noted of a key that was carried.
+const CARRIED: &str = "carried";
+
+pub(super) async fn owned(store: &dyn SessionStore, key: &str) -> Result<Option<Owned>> {
+    let noted = store.temp_get(&name("owns", key)).await?;
+    Ok(noted.map(|noted| if noted == CARRIED { Owned::Carried } else { Owned::Set }))
+}
+
+/// Notes that a key was carried, for as long as the other store has it; that it was set here says more, and stays.
+pub(super) async fn set_carried(store: &dyn SessionStore, key: &str, ttl: Duration) -> Result<()> {
+    let ttl = ttl.saturating_add(Duration::from_secs(3)).min(MAX_TTL);
+    store.temp_set_if_absent(&name("owns", key), &json!(CARRIED), ttl).await.map(drop)
+}
+
+/// Whether a key was set here. What was carried is no newer than what the other store has, so that one may be asked as well.
 pub(super) async fn owns(store: &dyn SessionStore, key: &str) -> Result<bool> {
-    Ok(store.temp_get(&name("owns", key)).await?.is_some())
+    Ok(owned(store, key).await? == Some(Owned::Set))
 }
 
 pub(super) async fn set_owns(store: &dyn SessionStore, key: &str) -> Result<()> {

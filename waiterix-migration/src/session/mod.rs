@@ -4,6 +4,8 @@ mod carry;
 mod converge;
 mod key;
 mod marks;
+mod outset;
+mod part;
 mod sweep;
 
 use std::collections::HashSet;
@@ -21,8 +23,9 @@ use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session,
 
 use crate::journal::{Pass, dirty, had_no_effect, settle_entry};
 use crate::phase::{Phase, Phases, Writing};
-pub use carry::{Carried, MAIL_MEMORY};
+pub use carry::{Carried, MAIL_MEMORY, MemoryCompared, MemoryFault, SUPPRESSED};
 pub use key::SessionKey;
+pub use outset::OutsetSessionStore;
 pub use sweep::{SessionDifference, SessionFault, SessionSweep, SessionsCompared, SessionsSwept};
 
 /// Sessions in two stores: a cookie is valid whichever of them leads.

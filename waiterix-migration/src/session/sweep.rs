@@ -7,13 +7,15 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::{Journal, Leader, Places, SessionKeys};
+use waiterix_ports::moving::{Journal, Leader, Mirroring, Places, SessionKeys};
 use waiterix_ports::session::is_session_id;
 use waiterix_ports::{ErrorKind, Result, Session, SessionId};
 
 use super::marks::TOLERANCE_S;
 use super::{DualSessionStore, SessionKey, Sides};
 use crate::journal::{Pass, dirty};
+use crate::phase::{Phase, Writing};
+use crate::rows::Stop;
 
 /// How many ids are listed at once.
 const PAGE: u32 = 500;
@@ -33,6 +35,8 @@ pub struct SessionsSwept {
     pub failed: u64,
     /// Records of the leader that nobody can understand. They stay where they are, and whoever has the cookie signs in again.
     pub unreadable: u64,
+    /// Whether it was asked to end before its end; then it goes on from there the next time.
+    pub interrupted: bool,
 }
 
 /// In which way a session differs.
@@ -111,6 +115,20 @@ impl SessionSweep {
     /// # Errors
     /// When the leader's sessions cannot be listed, or nobody can remember how far this is. It can be called again.
     pub async fn backfill(&self, places: &dyn Places) -> Result<SessionsSwept> {
+        self.backfill_until(places, &Stop::default(), &|_, _| {}).await
+    }
+
+    /// The same, for somebody who watches: it waits and ends as it is told, between two pages, and tells after each what it did, and
+    /// how many ids were seen to with those of walks before it that were interrupted.
+    ///
+    /// # Errors
+    /// As [`SessionSweep::backfill`].
+    pub async fn backfill_until(
+        &self,
+        places: &dyn Places,
+        stop: &Stop,
+        told: &(dyn Fn(&SessionsSwept, u64) + Send + Sync),
+    ) -> Result<SessionsSwept> {
         let leader = self.mirror.reading().await?.led_by;
         let walk = format!("sessions from {}", leader.as_str());
         let mut place = places.place(&walk).await?;
@@ -119,6 +137,10 @@ impl SessionSweep {
         }
         let mut swept = SessionsSwept::default();
         loop {
+            if !stop.goes_on().await {
+                swept.interrupted = true;
+                return Ok(swept);
+            }
             let page = self.keys_of(leader).session_ids(place.at.as_deref(), PAGE).await?;
             let seen = page.keys.len() as u64;
             let steps = page.keys.into_iter().map(|id| self.step(id));
@@ -135,13 +157,14 @@ impl SessionSweep {
             place.finished = page.next.is_none();
             place.at = page.next;
             places.keep_place(&walk, &place).await?;
+            told(&swept, place.done);
             if place.finished {
                 return Ok(swept);
             }
         }
     }
 
-    async fn step(&self, id: SessionId) -> Result<Step> {
+    pub(super) async fn step(&self, id: SessionId) -> Result<Step> {
         let done = match self.mirror.writing().await {
             Ok(sides) => self.mirror.converge(&sides, &id).await,
             Err(error) => Err(error),
@@ -162,6 +185,17 @@ impl SessionSweep {
     /// # Errors
     /// When the sessions of a side cannot be listed or read.
     pub async fn verify(&self) -> Result<SessionsCompared> {
+        self.compare_each(|id| self.look(id)).await
+    }
+
+    /// Looks at every session of both sides, each once.
+    pub(super) async fn compare_each<F>(
+        &self,
+        look: impl Fn(SessionId) -> F + Send + Sync,
+    ) -> Result<SessionsCompared>
+    where
+        F: Future<Output = Result<Option<SessionDifference>>> + Send,
+    {
         let leader = self.mirror.reading().await?.led_by;
         let mut report = SessionsCompared::default();
         let mut known = HashSet::new();
@@ -172,7 +206,7 @@ impl SessionSweep {
                 let mut new: Vec<SessionId> = page.keys;
                 new.retain(|id| known.insert(id.clone()));
                 report.compared += new.len() as u64;
-                let looks = new.into_iter().map(|id| self.look(id));
+                let looks = new.into_iter().map(&look);
                 let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
                 while let Some(look) = looks.next().await {
                     report.differences.extend(look?);
@@ -224,10 +258,28 @@ impl SessionSweep {
     /// # Errors
     /// When what was noted cannot be read.
     pub async fn relay_noted(&self, noted: &dyn Journal<String>) -> Result<Pass> {
+        self.settle_noted(noted, None).await
+    }
+
+    /// The same, for whoever is about to change the leader: this one leads until then.
+    ///
+    /// # Errors
+    /// As [`SessionSweep::relay_noted`].
+    pub async fn drain_noted(&self, noted: &dyn Journal<String>, leader: Leader) -> Result<Pass> {
+        self.settle_noted(noted, Some(leader)).await
+    }
+
+    async fn settle_noted(&self, noted: &dyn Journal<String>, led_by: Option<Leader>) -> Result<Pass> {
         let mut pass = Pass::default();
         for dirty in dirty(noted).await? {
             let settled = if is_session_id(&dirty.key) {
-                match self.mirror.writing().await {
+                let sides = match led_by {
+                    Some(leader) => {
+                        Ok(self.mirror.sides(Writing::of(Phase { leader, mirroring: Mirroring::Inline })))
+                    }
+                    None => self.mirror.writing().await,
+                };
+                match sides {
                     Ok(sides) => self.mirror.converge(&sides, &SessionId::new(&*dirty.key)).await,
                     Err(error) => Err(error),
                 }
@@ -246,14 +298,18 @@ impl SessionSweep {
     }
 }
 
-enum Step {
+pub(super) enum Step {
     Equal,
     Failed,
     Unreadable,
 }
 
 /// Compares a session on both sides; one that has run out by now is none on either.
-async fn compare(sides: &Sides<'_>, id: &SessionId, now: Timestamp) -> Result<Option<SessionFault>> {
+pub(super) async fn compare(
+    sides: &Sides<'_>,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<Option<SessionFault>> {
     let read = async |store: &dyn waiterix_ports::SessionStore| match store.load(id).await {
         Ok(loaded) => Ok(Some(loaded.map(|loaded| loaded.session))),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),

@@ -194,6 +194,14 @@ impl RowSide for MemorySide {
         self.call("report", report).await
     }
 
+    async fn leave(&self, id: &str) -> Result<()> {
+        let leave = async {
+            self.inner.state().instances.remove(id);
+            Ok(())
+        };
+        self.call("leave", leave).await
+    }
+
     async fn instances(&self) -> Result<Vec<Instance>> {
         let instances = async {
             let state = self.inner.state();

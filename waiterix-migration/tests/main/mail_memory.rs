@@ -7,7 +7,10 @@ use serde_json::json;
 use waiterix_adapters_local::memory::MemoryMailer;
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_layers::suppression::SuppressingMailer;
-use waiterix_migration::{Carried, MAIL_MEMORY, Phase, RoutedMailer, SessionSweep, Share};
+use waiterix_migration::{
+    Carried, MAIL_MEMORY, MemoryFault, Phase, RoutedMailer, SUPPRESSED, SessionSweep, Share,
+};
+use waiterix_ports::moving::SessionKeys as _;
 use waiterix_ports::{Clock as _, Mailer, Outcome, SessionStore as _};
 
 use crate::mail::mail;
@@ -143,5 +146,101 @@ async fn an_address_taken_off_the_list_is_not_put_there_again_by_carrying() {
     moving.mailer.set_suppressed(GUEST, false).await.unwrap();
     moving.sessions.clock.advance(Duration::from_secs(2));
     assert_eq!(moving.sweep().carry(&MAIL_MEMORY).await.unwrap().carried, 0);
+    assert!(!moving.mailer.is_suppressed(GUEST).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_was_carried_and_taken_away_there_since_does_not_come_back() {
+    let moving = moving(OLD_LATER);
+    moving.mailer.set_suppressed(GUEST, true).await.unwrap();
+    moving.sessions.switch.set(NEW_LATER);
+    assert_eq!(moving.sweep().carry(&SUPPRESSED).await.unwrap().carried, 1);
+    // By a service that has the new store alone.
+    let alone = SuppressingMailer::new(moving.new.clone(), moving.sessions.new.clone());
+    alone.set_suppressed(GUEST, false).await.unwrap();
+    moving.sessions.clock.advance(Duration::from_secs(2));
+    assert_eq!(moving.sweep().carry(&SUPPRESSED).await.unwrap().carried, 0);
+    assert!(!alone.is_suppressed(GUEST).await.unwrap());
+    // Whether it was taken away or lost cannot be told, so it is named, and whoever knows better carries it again.
+    let found = moving.sweep().compare_memory(&MAIL_MEMORY).await.unwrap();
+    assert_eq!(found.differences.iter().map(|(_, fault)| *fault).collect::<Vec<_>>(), [MemoryFault::Missing]);
+    assert_eq!(moving.sweep().carry_again(&SUPPRESSED).await.unwrap().carried, 1);
+    assert!(alone.is_suppressed(GUEST).await.unwrap());
+}
+
+#[tokio::test]
+async fn two_that_carry_at_once_lose_nothing() {
+    for behind in ["session.temp_set_if_absent", "session.temp_get"] {
+        let moving = moving(OLD_LATER);
+        moving.mailer.set_suppressed(GUEST, true).await.unwrap();
+        moving.sessions.switch.set(NEW_LATER);
+        let sweep = moving.sweep();
+        moving.sessions.new_wire.before(behind, async move {
+            sweep.carry(&SUPPRESSED).await.unwrap();
+        });
+        moving.sweep().carry(&SUPPRESSED).await.unwrap();
+        assert!(moving.sessions.new_wire.has_happened());
+        let alone = SuppressingMailer::new(moving.new.clone(), moving.sessions.new.clone());
+        assert!(alone.is_suppressed(GUEST).await.unwrap(), "{behind}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_leader_does_not_know_is_found_and_what_is_newer_there_is_no_difference() {
+    let moving = moving(OLD_LATER);
+    moving.mailer.send(&mail("receipt/1", GUEST)).await.unwrap();
+    moving.mailer.set_suppressed("a@example.org", true).await.unwrap();
+    moving.mailer.set_suppressed("b@example.org", true).await.unwrap();
+    moving.sessions.switch.set(NEW_LATER);
+    let compared = async || moving.sweep().compare_memory(&MAIL_MEMORY).await.unwrap();
+    let found = compared().await;
+    assert_eq!((found.compared, found.differences.len()), (3, 3), "nothing was carried yet");
+    assert!(!format!("{found:?}").contains("example.org"), "keys are digests");
+    moving.sweep().carry(&MAIL_MEMORY).await.unwrap();
+    assert_eq!(compared().await.differences, []);
+    // What this service sets in the leader is newer, whatever the other store says.
+    moving.mailer.set_suppressed("a@example.org", false).await.unwrap();
+    moving.sessions.clock.advance(Duration::from_secs(2));
+    assert_eq!(compared().await.differences, []);
+    // The leader forgets something earlier than it was told.
+    let keys = moving.sessions.old.temp_keys("mail-suppressed:", None, 10).await.unwrap().keys;
+    for key in keys {
+        moving.sessions.new.temp_set(&key.key, &json!(true), Duration::from_secs(60)).await.unwrap();
+    }
+    let faults: Vec<_> = compared().await.differences.into_iter().map(|(_, fault)| fault).collect();
+    assert_eq!(faults, [MemoryFault::EndsEarlier], "of b; of a this service knows better");
+}
+
+#[tokio::test]
+async fn the_list_goes_first_and_follows_what_becomes_of_it() {
+    let moving = moving(OLD_LATER);
+    for address in [GUEST, "back@example.org"] {
+        moving.mailer.set_suppressed(address, true).await.unwrap();
+    }
+    moving.sessions.mirror.relay().await.unwrap();
+    assert_eq!(moving.sweep().hand_on(&SUPPRESSED).await.unwrap(), 2);
+    assert_eq!(moving.sweep().hand_on(&SUPPRESSED).await.unwrap(), 0);
+    let alone = SuppressingMailer::new(moving.new.clone(), moving.sessions.new.clone());
+    assert_eq!(alone.send(&mail("receipt/1", GUEST)).await.unwrap(), Outcome::Suppressed);
+    moving.mailer.set_suppressed("back@example.org", false).await.unwrap();
+    moving.sessions.mirror.relay().await.unwrap();
+    moving.sessions.clock.advance(Duration::from_secs(2));
+    moving.sessions.switch.set(NEW);
+    assert!(!moving.mailer.is_suppressed("back@example.org").await.unwrap(), "it was taken off the list");
+    assert!(moving.mailer.is_suppressed(GUEST).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_off_while_the_list_is_handed_on_stays_off() {
+    let moving = moving(OLD);
+    moving.mailer.set_suppressed(GUEST, true).await.unwrap();
+    let mailer = moving.mailer.clone();
+    moving.sessions.new_wire.before("session.temp_set_if_absent", async move {
+        mailer.set_suppressed(GUEST, false).await.unwrap();
+    });
+    moving.sweep().hand_on(&SUPPRESSED).await.unwrap();
+    assert!(moving.sessions.new_wire.has_happened());
+    moving.sessions.clock.advance(Duration::from_secs(2));
+    moving.sessions.switch.set(NEW);
     assert!(!moving.mailer.is_suppressed(GUEST).await.unwrap());
 }

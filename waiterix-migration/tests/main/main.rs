@@ -16,6 +16,7 @@ mod model;
 mod notifier_contract;
 mod notifier_drain;
 mod notifier_hand_over;
+mod outset;
 mod pair;
 mod plan_switching;
 mod postgres;

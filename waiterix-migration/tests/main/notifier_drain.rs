@@ -84,16 +84,20 @@ async fn whoever_does_not_read_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn what_connects_while_it_is_drained_is_closed_as_well() {
+async fn what_connects_while_it_is_drained_stays_and_hears_everything() {
     let both = Arc::new(both());
     let (sender, mut first) = mpsc::channel(8);
     both.dual.connect(&chef("first", Outlet::Socket(sender))).await.unwrap();
-    let old = both.old.clone();
-    let draining = tokio::spawn(async move { old.drain(10).await.unwrap() });
+    let mut draining = std::pin::pin!(both.old.drain(10));
+    let begun = tokio::time::timeout(Duration::ZERO, &mut draining).await;
+    assert!(begun.is_err(), "it has begun, and closes 10 a second");
     let (sender, mut second) = mpsc::channel(8);
     both.dual.connect(&chef("second", Outlet::Socket(sender))).await.unwrap();
-    assert_eq!(draining.await.unwrap().closed, 2);
-    assert_eq!((heard(&mut first).len(), heard(&mut second).len()), (1, 1));
+    assert_eq!(draining.await.unwrap(), Drained { closed: 1, deaf: 0 });
+    assert_eq!(both.old.open(), 1);
+    both.dual.publish(&Audience::Chefs("r".into()), &event("after")).await.unwrap();
+    assert_eq!(heard(&mut first), [Frame::Close(CloseReason::GoingAway)]);
+    assert_eq!(heard(&mut second), [Frame::Text(event("after").json)]);
 }
 
 #[allow(clippy::unused_async, reason = "the suite awaits its fixtures")]

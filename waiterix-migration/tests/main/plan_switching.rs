@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use waiterix_contract::race::refused;
 use waiterix_contract::{ManualClock, eventually};
 use waiterix_migration::plan::{
-    Budget, Drain, Ended, Nothing, Pace, Switching, Watch, set_mirroring, set_share,
+    Budget, Drain, Ended, Nothing, Pace, Switching, Watch, await_followers, set_mirroring, set_share,
 };
+use waiterix_migration::rows::{Event, Progress};
 use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase};
 use waiterix_ports::moving::{
     Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
@@ -482,4 +483,74 @@ async fn the_leader_of_mail_changes_without_anything_to_be_made_equal() {
     let ended = switching.run(Leader::New, &json!({})).await.unwrap();
     assert!(matches!(ended, Ended::Changed { all_follow: true, .. }));
     assert_eq!(service.standing().await, PortStanding::FIRST, "sessions stay where they are");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_longer_for_one_that_is_silent_than_it_said_that_it_serves() {
+    let service = Service::of(1);
+    let pace = Pace { gone_after: Duration::from_secs(5), ..pace() };
+    let clock = service.moving.clock.clone();
+    let command = Watch::new(service.plan.clone(), "command", pace, clock);
+    command.look().await.unwrap();
+    // It was killed.
+    let switching = |announcing| {
+        let budget = Budget { announcing: Duration::from_millis(announcing), ..budget() };
+        Switching::new(service.plan.clone(), PORT, service.instances[0].1.clone(), "ops", budget)
+    };
+    let ended = switching(50).run(Leader::New, &json!({})).await.unwrap();
+    assert!(
+        matches!(&ended, Ended::TurnedBack { waited_for, .. } if waited_for == &["command"]),
+        "{ended:?}"
+    );
+    service.plan.silence("command", Instant::now().checked_sub(Duration::from_secs(6)).unwrap());
+    let ended = switching(5_000).run(Leader::New, &json!({})).await.unwrap();
+    assert!(matches!(ended, Ended::Changed { all_follow: true, .. }), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_is_known_to_everybody_when_it_is_said_to_be() {
+    let service = Service::of(2);
+    for (watch, _) in &service.instances {
+        watch.look().await.unwrap();
+    }
+    let deaf = Watch::new(service.plan.clone(), "deaf", pace(), service.moving.clock.clone());
+    deaf.look().await.unwrap();
+    let standing = set_share(&*service.plan, MovingPort::Mail, 10, "ops").await.unwrap();
+    assert_eq!((standing.share, standing.leader), (10, Leader::Old));
+    let within = Budget { following: Duration::from_millis(500), ..budget() };
+    let behind = await_followers(&*service.plan, MovingPort::Mail, standing.turn, &within).await.unwrap();
+    assert_eq!(behind, ["deaf"]);
+    for (watch, _) in &service.instances {
+        assert_eq!(watch.share(MovingPort::Mail).get_percent(), 10);
+    }
+    deaf.look().await.unwrap();
+    let behind = await_followers(&*service.plan, MovingPort::Mail, standing.turn, &budget()).await.unwrap();
+    assert_eq!(behind, Vec::<String>::new());
+    refused(
+        set_share(&*service.plan, MovingPort::Mail, 101, "ops").await,
+        ErrorKind::Invalid,
+        "of a hundred",
+    );
+}
+
+/// What was told.
+#[derive(Debug, Default)]
+struct Told(std::sync::Mutex<Vec<&'static str>>);
+
+impl Progress for Told {
+    fn tell(&self, event: &Event) {
+        if let Event::Step { act, .. } = event {
+            self.0.lock().unwrap().push(act);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_a_change_is_told_of_each_step() {
+    let service = Service::of(1);
+    let told = Arc::new(Told::default());
+    service.instances[0].1.create(&session(&service.moving, "one")).await.unwrap();
+    service.switching().telling(told.clone()).run(Leader::New, &json!({})).await.unwrap();
+    let steps = ["announce", "prepare", "hold", "drain", "change", "follow"];
+    assert_eq!(*told.0.lock().unwrap(), steps);
 }

@@ -1,13 +1,15 @@
 //! All sessions are copied, compared and made equal while guests use them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, json};
 use waiterix_contract::race::refused;
 use waiterix_domain::id::UserId;
+use waiterix_migration::rows::{Signal, Stop};
 use waiterix_migration::{
-    Journal, MemoryJournal, MemoryPlan, Pass, Phase, SessionFault, SessionKey, SessionSweep, SessionsSwept,
+    Journal, Leader, MemoryJournal, MemoryPlan, Pass, Phase, SessionFault, SessionKey, SessionSweep,
+    SessionsSwept,
 };
 use waiterix_ports::{Clock as _, ErrorKind, Session, SessionId, SessionStore};
 
@@ -209,6 +211,23 @@ async fn what_the_old_application_writes_is_copied_and_what_it_ends_is_ended() {
 }
 
 #[tokio::test]
+async fn what_the_old_application_wrote_last_is_not_overwritten_by_the_change_of_the_leader() {
+    let moving = Sessions::new(OLD_LATER);
+    moving.mirror.create(&session(&moving, "changed")).await.unwrap();
+    moving.mirror.relay().await.unwrap();
+    let mut changed = moving.old.load(&id("changed")).await.unwrap().unwrap();
+    changed.session.extra.insert("step".to_owned(), json!(2));
+    moving.old.update(&changed.session, &changed.revision).await.unwrap();
+    // Writes are held, and so would be whoever asks for a pass: the coordinator says who leads.
+    moving.switch.set(NEW);
+    let noted = noted(&[id("changed").reveal()]).await;
+    let pass = sweep(&moving).drain_noted(&noted, Leader::Old).await.unwrap();
+    assert_eq!((pass, noted.len()), (Pass { converged: 1, ..Pass::default() }, 0));
+    let copy = moving.new.load(&id("changed")).await.unwrap().unwrap().session;
+    assert_eq!(copy.extra["step"], json!(2));
+}
+
+#[tokio::test]
 async fn what_the_old_application_wrote_stays_noted_while_the_other_store_is_down() {
     let moving = Sessions::new(OLD_LATER);
     moving.old.create(&session(&moving, "one")).await.unwrap();
@@ -229,4 +248,83 @@ async fn draining_makes_all_equal_that_is_in_the_journal() {
     assert_eq!(moving.mirror.drain(OLD.leader, true).await.unwrap().converged, 3);
     assert!(moving.mirror.drain(OLD.leader, true).await.unwrap().found_all_equal());
     assert!(has(&*moving.new, "one").await);
+}
+
+#[tokio::test]
+async fn a_walk_that_is_asked_to_stop_says_so_and_goes_on_later() {
+    let moving = Sessions::new(OLD_LATER);
+    many(&moving, 1200).await;
+    let (places, stop) = (MemoryPlan::default(), Stop::default());
+    let told = Mutex::new(Vec::new());
+    let tell = |swept: &SessionsSwept, done: u64| {
+        told.lock().unwrap().push((swept.seen, done));
+        stop.set(Signal::Stop);
+    };
+    let swept = sweep(&moving).backfill_until(&places, &stop, &tell).await.unwrap();
+    assert_eq!((swept.seen, swept.interrupted), (500, true));
+    let again = Stop::default();
+    let tell = |swept: &SessionsSwept, done: u64| told.lock().unwrap().push((swept.seen, done));
+    let swept = sweep(&moving).backfill_until(&places, &again, &tell).await.unwrap();
+    assert_eq!((swept.seen, swept.interrupted), (700, false));
+    assert_eq!(*told.lock().unwrap(), [(500, 500), (500, 1000), (700, 1200)]);
+}
+
+/// A mirror whose new store leads, with these sessions in both; then nobody serves both any more.
+async fn parting(names: &[&str]) -> Sessions {
+    let moving = Sessions::new(OLD_LATER);
+    for name in names {
+        moving.old.create(&session(&moving, name)).await.unwrap();
+    }
+    sweep(&moving).backfill(&MemoryPlan::default()).await.unwrap();
+    moving.switch.set(NEW);
+    moving
+}
+
+#[tokio::test]
+async fn what_those_do_who_serve_the_leader_alone_is_made_equal_before_the_end() {
+    let moving = parting(&["stays", "active", "leaves"]).await;
+    moving.clock.advance(Duration::from_secs(60));
+    moving.new.create(&session(&moving, "comes")).await.unwrap();
+    let (now, end) = (moving.clock.now(), moving.clock.now().plus_seconds(7200));
+    assert!(moving.new.touch(&id("active"), now, end).await.unwrap());
+    assert!(moving.new.delete(&id("leaves")).await.unwrap());
+    let found = sweep(&moving).part().await.unwrap();
+    assert_eq!((found.compared, found.differences), (4, vec![]));
+    assert!(has(&*moving.old, "comes").await);
+    assert!(!has(&*moving.old, "leaves").await && !has(&*moving.new, "leaves").await, "a logout stays one");
+    let active = moving.old.load(&id("active")).await.unwrap().unwrap().session;
+    assert_eq!((active.last_activity, active.expires_at), (now, end));
+}
+
+#[tokio::test]
+async fn what_was_done_to_the_store_that_is_given_up_is_named_and_left_alone() {
+    let moving = parting(&["stays", "used", "longer", "ended", "spoilt"]).await;
+    moving.clock.advance(Duration::from_secs(60));
+    moving.old.create(&session(&moving, "late")).await.unwrap();
+    let (now, end) = (moving.clock.now(), moving.clock.now().plus_seconds(3540));
+    assert!(moving.old.touch(&id("used"), now, end).await.unwrap());
+    let before = moving.old.load(&id("longer")).await.unwrap().unwrap().session.last_activity;
+    assert!(moving.old.touch(&id("longer"), before, end.plus_seconds(100)).await.unwrap());
+    assert!(moving.old.delete(&id("ended")).await.unwrap());
+    moving.new.spoil(&id("spoilt"));
+    for _ in 0..2 {
+        let mut found = sweep(&moving).part().await.unwrap().differences;
+        found.sort_by_key(|one| one.id.reveal().to_owned());
+        let faults: Vec<_> =
+            found.iter().map(|one| (one.id.reveal().trim_matches('_').to_owned(), one.fault)).collect();
+        let expected = [
+            ("ended", SessionFault::Missing),
+            ("late", SessionFault::Extra),
+            ("longer", SessionFault::End),
+            ("spoilt", SessionFault::Unreadable),
+            ("used", SessionFault::Content),
+        ];
+        assert_eq!(faults, expected.map(|(name, fault)| (name.to_owned(), fault)));
+        assert!(has(&*moving.new, "ended").await, "nothing is changed by looking");
+    }
+    moving.new.delete(&id("spoilt")).await.unwrap();
+    let found = sweep(&moving).verify().await.unwrap();
+    assert_eq!(sweep(&moving).repair(&found).await.unwrap(), []);
+    assert!(has(&*moving.new, "late").await && !has(&*moving.new, "ended").await);
+    assert_eq!(sweep(&moving).part().await.unwrap().differences, []);
 }

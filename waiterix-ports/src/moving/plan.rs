@@ -167,25 +167,44 @@ impl PortStanding {
 }
 
 /// Where the ports stand. One that is not named stands at [`PortStanding::FIRST`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan(BTreeMap<MovingPort, PortStanding>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    standings: BTreeMap<MovingPort, PortStanding>,
+    is_made: bool,
+}
 
 impl Plan {
     /// A plan of these.
     #[must_use]
     pub fn new(standings: impl IntoIterator<Item = (MovingPort, PortStanding)>) -> Self {
-        Self(standings.into_iter().collect())
+        Self { standings: standings.into_iter().collect(), is_made: true }
+    }
+
+    /// That there is no plan: no move was begun, so the old provider leads everywhere, and nobody follows it.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { standings: BTreeMap::new(), is_made: false }
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub const fn is_made(&self) -> bool {
+        self.is_made
     }
 
     /// Where a port stands.
     #[must_use]
     pub fn of(&self, port: MovingPort) -> PortStanding {
-        self.0.get(&port).copied().unwrap_or(PortStanding::FIRST)
+        self.standings.get(&port).copied().unwrap_or(PortStanding::FIRST)
     }
 }
 
 /// What an instance has seen last, by what it is of: the name of a port, or of anything else that has turns.
 pub type Turns = BTreeMap<String, u64>;
+
+/// For how many milliseconds an instance serves by what it saw last, among its turns: nobody needs to wait longer for one that is
+/// silent. Of an instance that does not say so it is not known.
+pub const LEASE: &str = "lease.ms";
 
 /// A process that serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +215,15 @@ pub struct Watcher {
     pub turns: Turns,
     /// How long ago it looked at the plan, by the clock of the plan.
     pub silent: Duration,
+}
+
+impl Watcher {
+    /// Whether it may still do something by what it saw last. `most` is the longest time that anybody does so.
+    #[must_use]
+    pub fn may_serve(&self, most: Duration) -> bool {
+        let lease = self.turns.get(LEASE).map_or(most, |ms| Duration::from_millis(*ms));
+        self.silent <= lease.min(most)
+    }
 }
 
 /// A change, as it is written down.
@@ -255,7 +283,8 @@ pub trait PlanStore: fmt::Debug + Send + Sync + 'static {
     async fn shift(&self, port: MovingPort, seen: u64, to: &PortStanding, why: &LedgerEntry) -> Result<bool>;
 
     /// Says what an instance has seen, and then reads the plan, in this order: so whoever reads an older plan is among the
-    /// instances by the time it is replaced. What was said of other turns stays.
+    /// instances by the time it is replaced. What was said of other turns stays. Before a move is begun there is no place to say it
+    /// in, and the answer is [`Plan::none`].
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.

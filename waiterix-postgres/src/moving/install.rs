@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use waiterix_ports::moving::Standing;
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
 
-use super::standing::{LOCK, signed};
+use super::standing::{self, LOCK, signed};
 use super::tables::{ident, moving_names};
 use crate::connect::{Database, fault};
 
@@ -29,15 +29,6 @@ const TABLES: &str = "\
         mode text NOT NULL CHECK (mode IN ('open', 'announced', 'fenced', 'decided', 'mirror')),
         turn bigint NOT NULL
     );
-    CREATE TABLE IF NOT EXISTS waiterix_migration.journal (
-        id bigint GENERATED ALWAYS AS IDENTITY,
-        tab text NOT NULL,
-        key text NOT NULL,
-        at timestamptz NOT NULL DEFAULT now()
-    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
-    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_rows ON waiterix_migration.journal (id) WHERE tab <> 'sessions';
-    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_sessions ON waiterix_migration.journal (id) WHERE tab = 'sessions';
-    CREATE INDEX IF NOT EXISTS journal_of_keys ON waiterix_migration.journal (hashtextextended(key, 0));
     CREATE TABLE IF NOT EXISTS waiterix_migration.quarantine (
         tab text NOT NULL, key text NOT NULL, reason text NOT NULL, at timestamptz NOT NULL DEFAULT now()
     );
@@ -62,6 +53,19 @@ const TABLES: &str = "\
         is_made boolean NOT NULL DEFAULT false,
         UNIQUE (tab, name)
     )";
+
+/// What was written, by table and key. It is there by itself where only the sessions of a database move.
+const JOURNAL: &str = "\
+    CREATE SCHEMA IF NOT EXISTS waiterix_migration;
+    CREATE TABLE IF NOT EXISTS waiterix_migration.journal (
+        id bigint GENERATED ALWAYS AS IDENTITY,
+        tab text NOT NULL,
+        key text NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_rows ON waiterix_migration.journal (id) WHERE tab <> 'sessions';
+    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_sessions ON waiterix_migration.journal (id) WHERE tab = 'sessions';
+    CREATE INDEX IF NOT EXISTS journal_of_keys ON waiterix_migration.journal (hashtextextended(key, 0))";
 
 /// Whether a writer is admitted; see `waiterix_migration::protocol::guard`. `answer` is what the function ends with.
 fn guard(name: &str, answers: &str, end: &str) -> String {
@@ -243,7 +247,8 @@ pub(super) async fn install(database: &Database, first: Standing) -> Result<()> 
 
 async fn add(connection: &mut PgConnection, first: Standing, operation: &'static str) -> Result<()> {
     let tables = keyed(connection).await.map_err(|error| of(&error, operation))?;
-    let mut statements = vec![format!("SELECT pg_advisory_xact_lock({INSTALLING})"), TABLES.to_owned()];
+    let mut statements =
+        vec![format!("SELECT pg_advisory_xact_lock({INSTALLING})"), JOURNAL.to_owned(), TABLES.to_owned()];
     statements.push(guard("guard", "trigger", "RETURN NULL"));
     statements.push(guard("admit", "void", "RETURN"));
     statements.push(NOTING_ALL.to_owned());
@@ -257,8 +262,17 @@ async fn add(connection: &mut PgConnection, first: Standing, operation: &'static
         first.mode.as_str()
     ));
     step(connection, &statements, operation).await?;
+    put_triggers(connection, &tables, operation).await
+}
+
+/// Puts the triggers in place that tables lack.
+async fn put_triggers(
+    connection: &mut PgConnection,
+    tables: &[(String, String)],
+    operation: &'static str,
+) -> Result<()> {
     let there = there(connection).await.map_err(|error| of(&error, operation))?;
-    for (table, key) in &tables {
+    for (table, key) in tables {
         let mut statements = Vec::new();
         for (name, definition) in triggers(table, key) {
             let found = there.iter().find(|(of, trigger, _)| of == table && trigger == name);
@@ -278,6 +292,46 @@ async fn add(connection: &mut PgConnection, first: Standing, operation: &'static
         }
     }
     Ok(())
+}
+
+/// Has the keys of one table noted that does not move as rows do: nobody is kept from writing it.
+pub(super) async fn install_noting(database: &Database, table: &str) -> Result<()> {
+    const OPERATION: &str = "journal.install";
+    let mut connection = database.maintenance(OPERATION).await?;
+    let outcome = note_writes(&mut connection, table, OPERATION).await;
+    let _ = connection.close().await;
+    outcome
+}
+
+async fn note_writes(connection: &mut PgConnection, table: &str, operation: &'static str) -> Result<()> {
+    let mut tables = keyed(connection).await.map_err(|error| of(&error, operation))?;
+    tables.retain(|(name, _)| name == table);
+    let Some((_, key)) = tables.first() else {
+        return Err(Error::new(ErrorKind::Unsupported, operation).with("table", table).with(
+            "hint",
+            "it is not there, or its key is no text: `waiterix schema migrate --legacy` makes it",
+        ));
+    };
+    let statements = [
+        format!("SELECT pg_advisory_xact_lock({INSTALLING})"),
+        JOURNAL.to_owned(),
+        NOTING_ALL.to_owned(),
+        noting(key).1,
+    ];
+    step(connection, &statements, operation).await?;
+    put_triggers(connection, &tables, operation).await
+}
+
+/// Takes the noting of a table away, unless rows of the database move as well: then it goes with all the rest.
+pub(super) async fn uninstall_noting(database: &Database) -> Result<()> {
+    const OPERATION: &str = "journal.uninstall";
+    if standing::read(database, OPERATION).await?.is_some() {
+        return Ok(());
+    }
+    let mut connection = database.maintenance(OPERATION).await?;
+    let outcome = remove(&mut connection, OPERATION).await;
+    let _ = connection.close().await;
+    outcome
 }
 
 async fn there(connection: &mut PgConnection) -> sqlx::Result<Vec<(String, String, bool)>> {

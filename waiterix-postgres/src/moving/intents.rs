@@ -15,7 +15,7 @@ use crate::connect::Database;
 use crate::statement::{self, Argument};
 
 /// The lock keeps two that begin at once from making the same schema; it ends with the statement.
-const INSTALL: &str = "DO $do$ BEGIN \
+pub(super) const INSTALL: &str = "DO $do$ BEGIN \
     PERFORM pg_advisory_xact_lock(hashtext('waiterix_migration')); \
     CREATE SCHEMA IF NOT EXISTS waiterix_migration; \
     CREATE TABLE IF NOT EXISTS waiterix_migration.intents ( \

@@ -32,14 +32,17 @@ pub use noted::TriggerJournal;
 pub use plan::PostgresPlan;
 pub use side::PostgresSide;
 
+/// Whether a refusal says that what was asked for was never made, or was taken away.
+fn is_absent(refusal: &Refusal) -> bool {
+    matches!(refusal.sqlstate.as_deref(), Some("42P01" | "3F000"))
+}
+
 /// What a refusal means. Without the schema nothing can be done, and whoever runs the move must be told so.
 fn error_of(refusal: Refusal) -> Error {
-    match refusal.sqlstate.as_deref() {
-        Some("42P01" | "3F000") => {
-            refusal.error.with("hint", "the move was not begun: run `waiterix migrate start`")
-        }
-        _ => refusal.error,
+    if is_absent(&refusal) {
+        return refusal.error.with("hint", "the move was not begun: run `waiterix migrate start`");
     }
+    refusal.error
 }
 
 fn corrupt(operation: &'static str) -> Error {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use waiterix_ports::Result;
 use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal};
 
-use super::error_of;
 use super::intents::{backlog, flag, id, number, text, texts};
+use super::{error_of, install};
 use crate::connect::Database;
 use crate::statement::{self, Argument};
 
@@ -33,6 +33,24 @@ impl TriggerJournal {
     #[must_use]
     pub const fn new(database: Database, table: &'static str) -> Self {
         Self { database, table }
+    }
+
+    /// Puts the triggers in place by which the table is noted, unless they are there. It waits for every transaction that has
+    /// written to it, so that none is half noted. Nobody is kept from writing.
+    ///
+    /// # Errors
+    /// `Unsupported` without the table, or behind a pooler; `Denied` without the privileges; `Timeout` when a transaction does
+    /// not end; `Unavailable`.
+    pub async fn install(&self) -> Result<()> {
+        install::install_noting(&self.database, self.table).await
+    }
+
+    /// Takes triggers and journal away again. Where the rows of the database move too, they belong to that and stay.
+    ///
+    /// # Errors
+    /// As [`TriggerJournal::install`].
+    pub async fn uninstall(&self) -> Result<()> {
+        install::uninstall_noting(&self.database).await
     }
 }
 

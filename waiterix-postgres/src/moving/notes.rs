@@ -33,6 +33,8 @@ const REPORT: &str = "WITH gone AS (DELETE FROM waiterix_migration.readers \
         WHERE seen_at < now() - interval '1 day' AND id <> $1) \
     INSERT INTO waiterix_migration.readers (id, old_turn, new_turn, seen_at) VALUES ($1, $2, $3, now()) \
     ON CONFLICT (id) DO UPDATE SET old_turn = excluded.old_turn, new_turn = excluded.new_turn, seen_at = now()";
+const READERS_ARE_THERE: &str = "SELECT to_regclass('waiterix_migration.readers') IS NOT NULL";
+const LEAVE: &str = "DELETE FROM waiterix_migration.readers WHERE id = $1";
 const READERS: &str = "SELECT id, old_turn, new_turn, greatest(extract(epoch FROM clock_timestamp() - seen_at), 0)::float8 \
     FROM waiterix_migration.readers ORDER BY id";
 
@@ -144,6 +146,21 @@ pub(super) async fn report(database: &Database, id: &str, old_turn: u64, new_tur
         .and(signed(old_turn, OPERATION)?, OPERATION)?
         .and(signed(new_turn, OPERATION)?, OPERATION)?;
     write(database, REPORT, bound, OPERATION).await
+}
+
+pub(super) async fn leave(database: &Database, id: &str) -> Result<()> {
+    const OPERATION: &str = "side.leave";
+    let bound = Bound::default().and(id, OPERATION)?;
+    let mut work = Work::begin(database, Mode::Write, Limit::Usual, "", OPERATION).await?;
+    let outcome = async {
+        let are_there: bool = work.row(READERS_ARE_THERE, Bound::default()).await?.try_get_unchecked(0)?;
+        if are_there {
+            work.rows(LEAVE, bound).await?;
+        }
+        Ok::<_, Trouble>(())
+    }
+    .await;
+    work.end(outcome).await
 }
 
 pub(super) async fn instances(database: &Database) -> Result<Vec<Instance>> {

@@ -14,7 +14,7 @@ use waiterix_ports::moving::{
 use waiterix_ports::{Error, ErrorKind, Result};
 
 use super::intents::text;
-use super::{corrupt, error_of};
+use super::{corrupt, error_of, is_absent};
 use crate::connect::Database;
 use crate::statement::{self, Argument};
 
@@ -22,6 +22,7 @@ use crate::statement::{self, Argument};
 const INSTALL: &str = "DO $do$ BEGIN \
     PERFORM pg_advisory_xact_lock(hashtext('waiterix_migration')); \
     CREATE SCHEMA IF NOT EXISTS waiterix_migration; \
+    DROP TABLE IF EXISTS waiterix_migration.finished; \
     CREATE TABLE IF NOT EXISTS waiterix_migration.ports ( \
         port text PRIMARY KEY, leader text NOT NULL, mirroring text NOT NULL, stage text NOT NULL, \
         share bigint NOT NULL, turn bigint NOT NULL); \
@@ -43,10 +44,16 @@ const INSTALL: &str = "DO $do$ BEGIN \
 const UNINSTALL: &str = "DO $do$ BEGIN \
     PERFORM pg_advisory_xact_lock(hashtext('waiterix_migration')); \
     DROP TABLE IF EXISTS waiterix_migration.ports, waiterix_migration.instances, waiterix_migration.ledger, \
-        waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents; \
+        waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents, \
+        waiterix_migration.finished; \
     BEGIN DROP SCHEMA IF EXISTS waiterix_migration RESTRICT; \
     EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END; \
     END $do$";
+const UNINSTALL_ALL_BUT_THE_END: &str = "DROP TABLE IF EXISTS waiterix_migration.ports, waiterix_migration.instances, \
+    waiterix_migration.ledger, waiterix_migration.places, waiterix_migration.objects, waiterix_migration.intents";
+/// Where no side of rows remembers that it gave the lead away, this does.
+const END: &str = "CREATE TABLE IF NOT EXISTS waiterix_migration.finished (at timestamptz NOT NULL)";
+const IS_ENDED: &str = "SELECT (to_regclass('waiterix_migration.finished') IS NOT NULL)::text";
 const PLAN: &str = "SELECT port, leader, mirroring, stage, share, turn FROM waiterix_migration.ports";
 const SHIFT: &str = "WITH moved AS (UPDATE waiterix_migration.ports \
         SET leader = $2, mirroring = $3, stage = $4, share = $5, turn = $6 WHERE port = $1 AND turn = $7 RETURNING 1), \
@@ -79,11 +86,13 @@ impl PostgresPlan {
         Self { database }
     }
 
-    /// Makes the tables unless they are there, with every port at the beginning.
+    /// Makes the tables unless they are there, with every port at the beginning, and the journals of [`super::PostgresJournal`]
+    /// before them: whoever sees a plan writes by it at once.
     ///
     /// # Errors
     /// `Denied` without the privilege to make a schema; `Unavailable`, `Timeout`.
     pub async fn install(&self) -> Result<()> {
+        self.write("plan.install", super::intents::INSTALL, &[]).await?;
         self.write("plan.install", INSTALL, &[]).await.map(drop)
     }
 
@@ -94,6 +103,28 @@ impl PostgresPlan {
     /// `Denied`, `Unavailable`, `Timeout`.
     pub async fn uninstall(&self) -> Result<()> {
         self.write("plan.uninstall", UNINSTALL, &[]).await.map(drop)
+    }
+
+    /// Takes away everything of the plan, but leaves behind that there was one. Who looks for a plan then is told that the move is over,
+    /// and does not take the old provider for the leader, as it was before. [`PostgresPlan::uninstall`] takes that away as well.
+    ///
+    /// # Errors
+    /// As [`PostgresPlan::uninstall`].
+    pub async fn end(&self) -> Result<()> {
+        const OPERATION: &str = "plan.end";
+        // First the one, then the other: a process that looks in between finds a plan, or that it is over.
+        self.write(OPERATION, END, &[]).await?;
+        self.write(OPERATION, UNINSTALL_ALL_BUT_THE_END, &[]).await.map(drop)
+    }
+
+    /// Whether a plan was [ended](PostgresPlan::end).
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    pub async fn is_ended(&self) -> Result<bool> {
+        const OPERATION: &str = "plan.is_ended";
+        let rows = self.read(OPERATION, IS_ENDED, &[]).await?;
+        Ok(text(rows.first().ok_or_else(|| corrupt(OPERATION))?, 0, OPERATION)? == "true")
     }
 
     pub(super) async fn read(
@@ -194,8 +225,15 @@ impl PlanStore for PostgresPlan {
         let turns: serde_json::Map<String, Value> =
             seen.iter().map(|(of, turn)| (of.clone(), Value::from(*turn))).collect();
         let turns = Value::Object(turns).to_string();
-        self.write(OPERATION, LOOK, &[word(instance), word(&turns)]).await?;
-        self.standings(OPERATION).await
+        match statement::write(&self.database, LOOK, &[word(instance), word(&turns)], OPERATION).await {
+            Ok(_) => self.standings(OPERATION).await,
+            Err(refusal) if is_absent(&refusal) && self.is_ended().await? => {
+                Err(Error::new(ErrorKind::Unavailable, OPERATION)
+                    .with("fault", "the move is over: serve with the new provider alone"))
+            }
+            Err(refusal) if is_absent(&refusal) => Ok(Plan::none()),
+            Err(refusal) => Err(error_of(refusal)),
+        }
     }
 
     async fn leave(&self, instance: &str) -> Result<()> {

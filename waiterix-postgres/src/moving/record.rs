@@ -31,9 +31,7 @@ impl PostgresPlan {
         let arguments = [Argument::Bound(Some(port.as_str())), Argument::Texts(whats)];
         let rows = match statement::read(&self.database, LAST, &arguments, OPERATION).await {
             Ok(rows) => rows,
-            Err(refusal) if matches!(refusal.sqlstate.as_deref(), Some("42P01" | "3F000")) => {
-                return Ok(None);
-            }
+            Err(refusal) if super::is_absent(&refusal) => return Ok(None),
             Err(refusal) => return Err(super::error_of(refusal)),
         };
         let Some(row) = rows.first() else { return Ok(None) };

@@ -101,6 +101,10 @@ impl RowSide for PostgresSide {
         notes::report(&self.database, id, old_turn, new_turn).await
     }
 
+    async fn leave(&self, id: &str) -> Result<()> {
+        notes::leave(&self.database, id).await
+    }
+
     async fn instances(&self) -> Result<Vec<Instance>> {
         notes::instances(&self.database).await
     }

@@ -6,9 +6,9 @@ use sqlx::Connection as _;
 
 use waiterix_backends::{Backend, given};
 use waiterix_contract::race::{at_once, refused};
-use waiterix_ports::ErrorKind;
-use waiterix_ports::moving::{Backlog, EntryId, Journal, JournalKey};
-use waiterix_postgres::moving::{PostgresJournal, TriggerJournal};
+use waiterix_ports::moving::{Backlog, EntryId, Journal, JournalKey, Mode, RowSide as _, Standing};
+use waiterix_ports::{ErrorKind, SystemClock};
+use waiterix_postgres::moving::{PostgresJournal, PostgresSide, TriggerJournal};
 use waiterix_postgres::testing::{Scratch, database};
 
 /// A key that a later version might write differently.
@@ -213,4 +213,53 @@ async fn an_entry_is_open_until_its_write_has_ended_or_cannot_be_under_way_any_m
     sqlx::query(sql).execute(&mut connection).await.unwrap();
     assert_eq!(open().await, []);
     assert_eq!(journal.backlog().await.unwrap().entries, 3);
+}
+
+#[tokio::test]
+async fn a_table_that_moves_alone_is_noted_by_triggers_and_left_as_it_was() {
+    let Some(url) = given(Backend::Postgres) else { return };
+    let scratch = Scratch::migrated(&url).await.unwrap();
+    let mut connection = sqlx::postgres::PgConnection::connect(scratch.url().as_str()).await.unwrap();
+    let database = database(&scratch.url()).unwrap();
+    let journal = TriggerJournal::new(database.clone(), "sessions");
+    assert_eq!(journal.backlog().await.unwrap_err().kind(), ErrorKind::Unsupported, "it was not begun");
+    for _ in 0..2 {
+        journal.install().await.unwrap();
+    }
+    let sql = "INSERT INTO sessions (sid, sess, expire) VALUES ('one', '{}', now()), ('two', '{}', now()); \
+        UPDATE sessions SET sid = 'three' WHERE sid = 'two'; DELETE FROM sessions WHERE sid = 'one'";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let noted = async || -> Vec<String> {
+        let mut keys: Vec<_> =
+            journal.entries(None, 100).await.unwrap().into_iter().map(|entry| entry.key).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(noted().await, ["one", "one", "three", "two", "two"]);
+    sqlx::raw_sql("TRUNCATE sessions").execute(&mut connection).await.unwrap();
+    assert_eq!(noted().await.len(), 6, "emptied at once, each is noted");
+    // It keeps nobody from writing, and whoever moves the rows later finds it there.
+    let side = PostgresSide::new(database.clone(), Arc::new(SystemClock));
+    assert_eq!(side.standing().await.unwrap(), None);
+    side.install(Standing { epoch: 1, mode: Mode::Open, turn: 1 }).await.unwrap();
+    assert_eq!(side.survey().await.unwrap().faults, Vec::<String>::new());
+    journal.uninstall().await.unwrap();
+    assert_eq!(noted().await.len(), 6, "it belongs to the rows now");
+    side.uninstall().await.unwrap();
+    journal.install().await.unwrap();
+    journal.uninstall().await.unwrap();
+    let left = "SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = 'waiterix_migration') \
+        + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'waiterix%')";
+    let left: i64 = sqlx::query_scalar(left).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_cannot_be_noted() {
+    let Some(url) = given(Backend::Postgres) else { return };
+    let scratch = Scratch::empty(&url).await.unwrap();
+    let journal = TriggerJournal::new(database(&scratch.url()).unwrap(), "sessions");
+    let error = journal.install().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("schema migrate --legacy"), "{error}");
 }

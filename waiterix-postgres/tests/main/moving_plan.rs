@@ -9,7 +9,7 @@ use waiterix_contract::race::{at_once, refused};
 use waiterix_ports::ErrorKind;
 use waiterix_ports::moving::{
     Leader, Ledger as _, LedgerEntry, Mirroring, MovingPort, ObjectRecord, ObjectRecords as _, Place,
-    Places as _, PlanStore as _, PortStanding, Stage, Turns,
+    Places as _, Plan, PlanStore as _, PortStanding, Stage, Turns,
 };
 use waiterix_postgres::moving::PostgresPlan;
 use waiterix_postgres::testing::{Scratch, database};
@@ -58,6 +58,25 @@ async fn every_port_begins_with_the_old_provider() {
         announced(1),
         "installing again changes nothing"
     );
+}
+
+#[tokio::test]
+async fn before_a_plan_there_is_none_and_after_its_end_the_move_is_over() {
+    let Some(url) = given(Backend::Postgres) else { return };
+    let scratch = Scratch::empty(&url).await.unwrap();
+    let plan = PostgresPlan::new(database(&scratch.url()).unwrap());
+    assert_eq!(plan.look("one", &Turns::new()).await.unwrap(), Plan::none());
+    plan.leave("one").await.unwrap_err();
+    plan.install().await.unwrap();
+    assert!(plan.look("one", &Turns::new()).await.unwrap().is_made());
+    plan.end().await.unwrap();
+    plan.end().await.unwrap();
+    refused(plan.look("one", &Turns::new()).await, ErrorKind::Unavailable, "the old provider leads no more");
+    assert!(plan.is_ended().await.unwrap() && !plan.is_there().await.unwrap());
+    plan.install().await.unwrap();
+    assert!(plan.look("one", &Turns::new()).await.unwrap().is_made(), "another move");
+    plan.uninstall().await.unwrap();
+    assert!(!plan.look("one", &Turns::new()).await.unwrap().is_made());
 }
 
 #[tokio::test]

@@ -4,19 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use waiterix_migration::rows::{
-    Cutover, CutoverSettings, Ended, GateSettings, Progress, Report, Signal, Stop,
-};
+use waiterix_migration::rows::{Cutover, CutoverSettings, Ended, GateSettings, Progress, Report, Stop};
 use waiterix_ports::moving::Leader;
 
 use super::confirm::confirm;
 use super::databases::Move;
 use super::evidence;
-use super::options::Change;
+use super::options::{Change, Port};
 use super::show::Shown;
 use super::verify::{compared, judged, told};
 use crate::banner;
-use crate::serve::stop_signal;
 
 /// Asks before the lead is changed.
 pub(super) fn confirm_change(options: &Change, to: Leader) -> Result<(), String> {
@@ -27,10 +24,25 @@ pub(super) fn confirm_change(options: &Change, to: Leader) -> Result<(), String>
     confirm(options.yes, question)
 }
 
-/// Gives the lead of the rows to a side.
-pub(super) async fn change(rows: &Move, to: Leader, options: &Change, compares: bool) -> Result<(), String> {
-    // Before anything else, so that whoever asks it to stop is heard: it gives up what is not decided.
-    let interrupted = stop_signal()?;
+/// Asks before recipients of mail are given to a provider; a share is of nothing else.
+pub(super) fn confirm_share(options: &Change, ports: &[Port], share: u8) -> Result<(), String> {
+    if ports != [Port::Mail] {
+        return Err(
+            "nothing was done: a share is one of recipients of mail; say --port mail, and no other port"
+                .to_owned(),
+        );
+    }
+    confirm(options.yes, &format!("{share} % of recipients get their mail from the new provider. Begin?"))
+}
+
+/// Gives the lead of the rows to a side. When it is to end, it gives up what is not decided.
+pub(super) async fn change(
+    rows: &Move,
+    to: Leader,
+    options: &Change,
+    compares: bool,
+    stop: &Stop,
+) -> Result<(), String> {
     let said = |error: waiterix_ports::Error| error.to_string();
     let shown: Arc<dyn Progress> = Arc::new(Shown::steps(!options.look.json));
     let (_, relay) = rows.relay(&shown);
@@ -73,20 +85,7 @@ pub(super) async fn change(rows: &Move, to: Leader, options: &Change, compares: 
     } else {
         None
     };
-    let stop = Stop::default();
-    let ended = {
-        let running = coordinator.run(to, report.as_ref(), &stop);
-        tokio::pin!(running);
-        tokio::select! {
-            ended = &mut running => ended,
-            () = interrupted => {
-                banner::complain("stopping: what is not decided is turned back");
-                stop.set(Signal::Stop);
-                running.await
-            }
-        }
-    };
-    let ended = ended.map_err(|error| {
+    let ended = coordinator.run(to, report.as_ref(), stop).await.map_err(|error| {
         format!(
             "{error}\nwhoever waits for it ends it within seconds; so does running the same command again"
         )

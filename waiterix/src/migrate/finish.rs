@@ -8,15 +8,43 @@ use waiterix_ports::moving::{Leader, Ledger as _, Mode, MovingPort, PlanStore as
 
 use super::confirm::confirm;
 use super::databases::Move;
-use super::evidence;
-use super::options::Finish;
+use super::options::{Finish, Port};
+use super::others::Others;
 use super::verify::{compared, judged};
+use super::{ORDER, evidence};
 use crate::banner;
 
 /// How many entries of the ledger are read at once.
 const PAGE: u32 = 500;
 
-pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> {
+/// The ports besides rows that were begun.
+pub(super) async fn begun(rows: &Move) -> Result<Vec<Port>, String> {
+    let said = |error: waiterix_ports::Error| error.to_string();
+    if !rows.ledger.is_there().await.map_err(said)? {
+        return Ok(Vec::new());
+    }
+    let plan = rows.ledger.plan().await.map_err(said)?;
+    let mut begun = Vec::new();
+    for port in ORDER.into_iter().filter(|port| *port != Port::Rows) {
+        let moving = port.moving();
+        let is_copied = rows.ledger.last(moving, &["start", "copied", "interrupted"]).await.map_err(said)?;
+        if plan.of(moving).turn > 0 || is_copied.is_some() {
+            begun.push(port);
+        }
+    }
+    Ok(begun)
+}
+
+/// What ends with the rows, or without them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rest<'a> {
+    /// The ports that were begun.
+    pub(super) ports: &'a [Port],
+    /// Their mirrors.
+    pub(super) others: Option<&'a Others>,
+}
+
+pub(super) async fn finish(rows: &Move, rest: Rest<'_>, options: &Finish) -> Result<(), String> {
     let said = |error: waiterix_ports::Error| error.to_string();
     let seen = rows.sides.look().await.map_err(said)?;
     let (old, new) = (seen.old, seen.new);
@@ -24,15 +52,23 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     let is_begun = new.is_none() && old.is_some_and(|old| old.mode == Mode::Mirror);
     let is_cut_over =
         old.is_some_and(|old| old.mode == Mode::Mirror) && new.is_some_and(|new| new.mode == Mode::Open);
-    if !is_begun && !is_cut_over {
+    let is_without_rows = old.is_none() && new.is_none() && !rest.ports.is_empty();
+    if old.is_none() && options.release_old && rows.ledger.is_ended().await.map_err(said)? {
+        rows.ledger.uninstall().await.map_err(said)?;
+        banner::say("finished: nothing is left of the move");
+        return Ok(());
+    }
+    if !is_begun && !is_cut_over && !is_without_rows {
         return Err(
             "refused: the new database does not lead, or its lead is changing; see `waiterix migrate status`"
                 .to_owned(),
         );
     }
+    if is_cut_over || is_without_rows {
+        refuse_while_served(rows, rest, is_cut_over, "aws").await?;
+        refuse_what_did_not_move(rows, rest).await?;
+    }
     if is_cut_over {
-        refuse_while_served(rows).await?;
-        refuse_what_did_not_move(rows).await?;
         let backlog = rows.sides.of(Leader::New).quarantined(1).await.map_err(said)?;
         if !backlog.is_empty() {
             return Err(
@@ -40,22 +76,41 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
             );
         }
     }
-    confirm(options.yes, "After this there is no way back to the old database. Finish?")?;
-    if is_cut_over {
-        let report = compared(rows, false, true).await?;
-        judged(&report)?;
-        rows.note("finish", evidence::summary(&report)).await?;
-        let whole = json!({ "comparison": evidence::of_report(&report), "ledger": ledger(rows).await? });
+    confirm(options.yes, "After this there is no way back to the old providers. Finish?")?;
+    if is_cut_over || is_without_rows {
+        let others = compared_others(rest).await?;
+        let mut whole = json!({ "ports": others });
+        if is_cut_over {
+            let report = compared(rows, false, true).await?;
+            judged(&report)?;
+            rows.note("finish", evidence::summary(&report)).await?;
+            whole["comparison"] = evidence::of_report(&report);
+        }
+        whole["ledger"] = json!(ledger(rows).await?);
         // The evidence is safe before anything is taken away.
         evidence::write(&options.report, "finish", &whole)?;
+    }
+    if is_cut_over {
         rows.sides.of(Leader::New).uninstall().await.map_err(said)?;
         banner::say("the new database is free of everything the move added, but for the ledger");
     }
+    if is_without_rows && let Some(others) = rest.others {
+        others.apart.mirrors.uninstall_noting().await.map_err(said)?;
+    }
     if rows.ledger.is_there().await.map_err(said)? {
         evidence::write(&options.report, "ledger", &json!({ "ledger": ledger(rows).await? }))?;
-        rows.ledger.uninstall().await.map_err(said)?;
+        if is_without_rows && !options.release_old {
+            // Where rows moved, the old database says that it does not lead any more.
+            rows.ledger.end().await.map_err(said)?;
+        } else {
+            rows.ledger.uninstall().await.map_err(said)?;
+        }
     }
-    if options.release_old {
+    if is_without_rows {
+        banner::say(
+            "finished: the old providers are as they were at this moment, and nobody follows them any more",
+        );
+    } else if options.release_old {
         rows.sides.of(Leader::Old).uninstall().await.map_err(said)?;
         banner::say("finished: the old database is as it was before, and anybody may write it");
     } else {
@@ -64,49 +119,74 @@ pub(super) async fn finish(rows: &Move, options: &Finish) -> Result<(), String> 
     Ok(())
 }
 
-/// A process that still serves both sides would have nobody to ask who leads.
-async fn refuse_while_served(rows: &Move) -> Result<(), String> {
-    let instances = rows.sides.of(Leader::New).instances().await.map_err(|error| error.to_string())?;
-    let watchers = if rows.ledger.is_there().await.map_err(|error| error.to_string())? {
-        rows.ledger.instances().await.map_err(|error| error.to_string())?
+/// Compares what moved besides rows for the last time; answers what was found, or refuses.
+async fn compared_others(rest: Rest<'_>) -> Result<Vec<Value>, String> {
+    let Some(others) = rest.others else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    if rest.ports.contains(&Port::Objects) {
+        let said = others.part_with_objects().await?;
+        banner::say(&said.line);
+        found.push(said.json);
+    }
+    if rest.ports.contains(&Port::Sessions) {
+        let said = others.part_with_sessions().await?;
+        banner::say(&said.line);
+        found.push(said.json);
+    }
+    Ok(found)
+}
+
+/// A process that still serves both sides would have nobody to ask who leads. `with` is what it is to serve with instead.
+pub(super) async fn refuse_while_served(
+    rows: &Move,
+    rest: Rest<'_>,
+    has_rows: bool,
+    with: &str,
+) -> Result<(), String> {
+    let said = |error: waiterix_ports::Error| error.to_string();
+    let instances =
+        if has_rows { rows.sides.of(Leader::New).instances().await.map_err(said)? } else { Vec::new() };
+    let watchers = if rows.ledger.is_there().await.map_err(said)? {
+        rows.ledger.instances().await.map_err(said)?
     } else {
         Vec::new()
     };
+    let own = rest.others.map(|others| others.apart.instance());
     // A process that serves is in both lists.
-    let serving =
-        instances.iter().filter(|instance| instance.silent_for < SILENCE).map(|instance| &instance.id);
-    let watching = watchers.iter().filter(|watcher| watcher.silent < SILENCE).map(|watcher| &watcher.id);
+    let serving = instances
+        .iter()
+        .filter(|instance| instance.silent_for < SILENCE)
+        .map(|instance| instance.id.as_str());
+    let watching = watchers.iter().filter(|watcher| watcher.may_serve(SILENCE));
+    let watching = watching.map(|watcher| watcher.id.as_str()).filter(|id| Some(*id) != own);
     let serving = serving.chain(watching).collect::<BTreeSet<_>>().len();
     if serving == 0 {
         return Ok(());
     }
     Err(format!(
         "refused: {serving} processes still serve both sides, or did within the last minute; run them, and functions too, with \
-         WAITERIX_STORE=aws first"
+         WAITERIX_ADAPTERS={with} first"
     ))
 }
 
 /// A port that was begun and does not lead on the new side yet, or only for some.
-async fn refuse_what_did_not_move(rows: &Move) -> Result<(), String> {
-    let said = |error: waiterix_ports::Error| error.to_string();
-    if !rows.ledger.is_there().await.map_err(said)? {
+async fn refuse_what_did_not_move(rows: &Move, rest: Rest<'_>) -> Result<(), String> {
+    if rest.ports.is_empty() {
         return Ok(());
     }
-    let plan = rows.ledger.plan().await.map_err(said)?;
-    let left: Vec<&str> = MovingPort::ALL
-        .into_iter()
-        .filter(|port| *port != MovingPort::Rows)
-        .filter(|port| {
-            let standing = plan.of(*port);
-            standing.turn > 0 && (standing.leader, standing.stage) != (Leader::New, Stage::Steady)
-        })
-        .map(MovingPort::as_str)
-        .collect();
+    let plan = rows.ledger.plan().await.map_err(|error| error.to_string())?;
+    let is_left = |port: &MovingPort| {
+        let standing = plan.of(*port);
+        (standing.leader, standing.stage) != (Leader::New, Stage::Steady)
+            || (*port == MovingPort::Mail && standing.share != 100)
+    };
+    let begun = rest.ports.iter().map(|port| port.moving());
+    let left: Vec<&str> = begun.filter(is_left).map(MovingPort::as_str).collect();
     if left.is_empty() { Ok(()) } else { Err(format!("refused: not cut over yet: {}", left.join(", "))) }
 }
 
 /// Everything that was written down.
-async fn ledger(rows: &Move) -> Result<Vec<Value>, String> {
+pub(super) async fn ledger(rows: &Move) -> Result<Vec<Value>, String> {
     let (mut entries, mut after) = (Vec::new(), None);
     loop {
         let page = rows.ledger.recorded(after, PAGE).await.map_err(|error| error.to_string())?;

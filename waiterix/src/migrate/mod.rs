@@ -1,15 +1,20 @@
 //! `waiterix migrate`: moves a live service from its old providers to the new ones. Decision 32 has the reasons.
 
+mod cancel;
 mod checks;
 mod confirm;
 mod cutover;
 mod databases;
 mod evidence;
 mod finish;
+mod mail;
+mod objects;
 mod options;
 mod others;
 mod plan;
 mod rehearse;
+mod sessions;
+mod several;
 mod show;
 mod start;
 mod status;
@@ -17,18 +22,16 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 
 use databases::Move;
 pub(crate) use options::Migrate;
 use options::{Look, Port};
 use others::{Others, Said};
 use serde_json::json;
-use waiterix_compose::dual::Apart;
 use waiterix_compose::{Choice, Selection, environment, logging};
+use waiterix_migration::rows::Stop;
 use waiterix_ports::moving::{Leader, MovingPort};
 use waiterix_ports::vars::Vars;
-use waiterix_ports::{Clock, SystemClock};
 
 use crate::banner;
 use crate::serve::runtime;
@@ -49,7 +52,10 @@ pub(crate) fn run(what: Migrate) -> Result<(), String> {
         let map = environment::read();
         let mut vars = Vars::new(&map);
         logging::start(&mut vars);
-        let work = Work::prepare(&map, what.ports()).await?;
+        let work = match what {
+            Migrate::Finish(_) => Work::of_all_that_was_begun(&map).await?,
+            _ => Work::prepare(&map, what.ports()).await?,
+        };
         let outcome = work.perform(what).await;
         if let Some(others) = &work.others {
             others.apart.close().await;
@@ -86,10 +92,29 @@ impl Work {
         let others = if ports.iter().all(|port| *port == Port::Rows) {
             None
         } else {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            // What mail remembers is with the sessions.
+            let is_in_both = Selection::read(&mut Vars::new(map), Choice::Local).sessions == Choice::Dual;
+            let sessions = ports.contains(&Port::Sessions) || (ports.contains(&Port::Mail) && is_in_both);
+            Some(Others::open(map, sessions, ports.contains(&Port::Objects), &rows.who).await?)
+        };
+        Ok(Self { ports, rows, others })
+    }
+
+    /// For the end of the move: every port besides rows that was begun, however the environment chooses by now.
+    async fn of_all_that_was_begun(map: &BTreeMap<String, String>) -> Result<Self, String> {
+        let rows = Move::prepare(map).await?;
+        let ports = finish::begun(&rows).await?;
+        let others = if ports.is_empty() {
+            None
+        } else {
             let (sessions, objects) = (ports.contains(&Port::Sessions), ports.contains(&Port::Objects));
-            let apart = Apart::open(&mut Vars::new(map), sessions, objects, &clock).await?;
-            Some(Others { apart, who: rows.who.clone() })
+            let others = Others::open(map, sessions, objects, &rows.who).await;
+            Some(others.map_err(|fault| {
+                format!(
+                    "refused: what was moved is compared before the way back is taken away, which needs the settings of both \
+                     providers:\n{fault}"
+                )
+            })?)
         };
         Ok(Self { ports, rows, others })
     }
@@ -110,19 +135,23 @@ impl Work {
         let mut unwell = Vec::new();
         for port in order.filter(|port| *port != Port::Rows && self.ports.contains(port)) {
             let said = act(others, port.moving()).await?;
-            if look.is_some_and(|look| look.json) {
-                banner::say(&said.json.to_string());
-            } else {
-                banner::say(&said.line);
-            }
-            if let Some(folder) = look.and_then(|look| look.report.as_ref()) {
-                evidence::write(folder, &format!("{what}-{}", port.moving().as_str()), &said.json)?;
-            }
+            self.tell(what, look, port, &said)?;
             if !said.is_well {
                 unwell.push(format!("\n  {}", said.line));
             }
         }
         if unwell.is_empty() { Ok(()) } else { Err(format!("not everything is well:{}", unwell.concat())) }
+    }
+
+    /// Says what came of something to whoever asked, and to the folder of evidence.
+    fn tell(&self, what: &str, look: Option<&Look>, port: Port, said: &Said) -> Result<(), String> {
+        if look.is_some_and(|look| look.json) {
+            banner::say(&said.json.to_string());
+        } else {
+            banner::say(&said.line);
+        }
+        let Some(folder) = look.and_then(|look| look.report.as_ref()) else { return Ok(()) };
+        evidence::write(folder, &format!("{what}-{}", port.moving().as_str()), &said.json)
     }
 
     async fn perform(&self, what: Migrate) -> Result<(), String> {
@@ -134,20 +163,7 @@ impl Work {
                 }
                 self.each("plan", Some(&options), ORDER.into_iter(), Others::plan).await
             }
-            Migrate::Start(options) => {
-                if self.others.is_some() {
-                    // Nobody writes by a plan that was made a moment ago before everybody has looked at it.
-                    start::install(self).await?;
-                }
-                if self.has_rows() {
-                    start::start(rows, &options).await?;
-                }
-                self.each("start", None, ORDER.into_iter(), Others::start).await?;
-                if let Some(mirror) = options.mirror {
-                    start::mirror(self, mirror).await?;
-                }
-                if self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
-            }
+            Migrate::Start(options) => start::all(self, &options).await,
             Migrate::Status(options) => status::status(self, &options).await,
             Migrate::Pause => pause(rows, "pause").await,
             Migrate::Resume => pause(rows, "resume").await,
@@ -165,25 +181,25 @@ impl Work {
                 let act = |others, port| Others::verify(others, port, options.exact, true);
                 self.each("repair", Some(&options.look), ORDER.into_iter(), act).await
             }
-            Migrate::Cutover(options) => {
+            Migrate::Cutover(options::Cutover { change: options, share: Some(share) }) => {
+                cutover::confirm_share(&options, &self.ports, share)?;
+                let stop = Stop::default();
+                let act = |others, _| Others::share_mail(others, share, &options, &stop);
+                self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await
+            }
+            Migrate::Cutover(options::Cutover { change: options, share: None }) => {
                 cutover::confirm_change(&options, Leader::New)?;
-                let act = |others, port| Others::change(others, port, Leader::New, &options);
-                self.each("cutover", Some(&options.look), ORDER.into_iter(), act).await?;
-                if self.has_rows() {
-                    cutover::change(rows, Leader::New, &options, true).await
-                } else {
-                    Ok(())
-                }
+                several::change(self, Leader::New, &options, true).await
             }
             Migrate::Rollback(options) => {
                 cutover::confirm_change(&options.change, Leader::Old)?;
-                if self.has_rows() {
-                    cutover::change(rows, Leader::Old, &options.change, !options.without_comparison).await?;
-                }
-                let act = |others, port| Others::change(others, port, Leader::Old, &options.change);
-                self.each("rollback", Some(&options.change.look), ORDER.into_iter().rev(), act).await
+                several::change(self, Leader::Old, &options.change, !options.without_comparison).await
             }
-            Migrate::Finish(options) => finish::finish(rows, &options).await,
+            Migrate::Finish(options) => {
+                let rest = finish::Rest { ports: &self.ports, others: self.others.as_ref() };
+                finish::finish(rows, rest, &options).await
+            }
+            Migrate::Cancel(options) => cancel::cancel(rows, &options).await,
             Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }

@@ -23,12 +23,14 @@ pub(crate) enum Migrate {
     Verify(Verify),
     /// Compare both sides, make equal what differs on the side that follows, and compare again.
     Repair(Verify),
-    /// Give the lead to the new side.
-    Cutover(Change),
+    /// Give the lead to the new side; of mail, if you like, for a share of the recipients first.
+    Cutover(Cutover),
     /// Give the lead back to the old side, with everything that was written since.
     Rollback(Rollback),
     /// End the move for good: take away what it added. There is no way back afterwards.
     Finish(Finish),
+    /// Give the move up, while the old side leads: take away what it added, as if it had never begun.
+    Cancel(Cancel),
     /// Do all of it with a copy of today's rows, in two databases that are made on the new server for this and removed. The old
     /// database is only read, the new one not touched.
     Rehearse(Rehearse),
@@ -63,16 +65,19 @@ impl Port {
 }
 
 impl Migrate {
-    /// Of what, as it was said; the rows where it is about the move as a whole, which is kept where they are moved to.
+    /// Of what, as it was said; the rows where it is about the move as a whole, which is kept where they are moved to. The end
+    /// is of everything that was begun.
     pub(crate) fn ports(&self) -> &[Port] {
         match self {
             Self::Plan(look) => &look.scope.ports,
             Self::Start(options) => &options.scope.ports,
             Self::Status(options) => &options.look.scope.ports,
             Self::Verify(options) | Self::Repair(options) => &options.look.scope.ports,
-            Self::Cutover(options) => &options.look.scope.ports,
+            Self::Cutover(options) => &options.change.look.scope.ports,
             Self::Rollback(options) => &options.change.look.scope.ports,
-            Self::Pause | Self::Resume | Self::Finish(_) | Self::Rehearse(_) => &[Port::Rows],
+            Self::Pause | Self::Resume | Self::Finish(_) | Self::Cancel(_) | Self::Rehearse(_) => {
+                &[Port::Rows]
+            }
         }
     }
 }
@@ -162,6 +167,20 @@ pub(crate) struct Change {
     /// before.
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(20..=3_000))]
     pub(crate) pause_ms: u64,
+    /// When sockets move to the new side: how many of the old ones all processes together close in a second. Their clients connect
+    /// anew, and API Gateway takes 500 new connections a second from everybody.
+    #[arg(long, value_name = "COUNT", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) sockets_per_second: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Cutover {
+    #[command(flatten)]
+    pub(crate) change: Change,
+    /// How many of a hundred recipients get their mail from the new provider, with `--port mail` alone: 0 to 100, up or down. Below
+    /// 100 the old provider leads. Which ones these are depends on the address; whoever is among them at 10 is so at 50.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) share: Option<u8>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -185,6 +204,16 @@ pub(crate) struct Finish {
     /// where nobody reads.
     #[arg(long)]
     pub(crate) release_old: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Cancel {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The folder for the ledger of the move. It is taken away from the database.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: PathBuf,
 }
 
 #[derive(Debug, Clone, Args)]

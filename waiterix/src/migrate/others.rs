@@ -1,15 +1,25 @@
 //! The ports besides rows: objects, sessions, mail and sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use waiterix_compose::dual::Apart;
-use waiterix_migration::Depth;
-use waiterix_migration::plan::{Budget, Drain, Ended, Nothing, Switching, set_share};
-use waiterix_ports::moving::{KeyPage, Leader, LedgerEntry, MovingPort, PlanStore as _, SessionKeys, Stage};
-use waiterix_ports::{BlobStore, SessionId};
+use waiterix_compose::dual::sockets::{DRAIN, PER_SECOND};
+use waiterix_migration::plan::{Budget, Ended, Switching};
+use waiterix_migration::rows::{Progress, SILENCE, Stop};
+use waiterix_ports::moving::{
+    KeyPage, Leader, LedgerEntry, MovingPort, PlanStore as _, SessionKeys, Stage, Watcher,
+};
+use waiterix_ports::vars::Vars;
+use waiterix_ports::{BlobStore, Clock, SessionId, SystemClock};
 
-use super::options::Change;
+use super::databases::Move;
+use super::objects::HOW_OBJECTS;
+use super::options::{Change, Port};
+use super::sessions::HOW_SESSIONS;
+use super::show::Shown;
+use super::start::heed;
 
 /// How many names are listed at once.
 const PAGE: u32 = 500;
@@ -32,12 +42,24 @@ pub(super) struct Others {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-fn said(error: waiterix_ports::Error) -> String {
+pub(super) fn said(error: waiterix_ports::Error) -> String {
     error.to_string()
 }
 
 impl Others {
-    async fn note(&self, port: MovingPort, what: &str, evidence: Value) -> Result<(), String> {
+    /// Reads the settings of both sides of these ports; no server is asked yet.
+    pub(super) async fn open(
+        map: &BTreeMap<String, String>,
+        sessions: bool,
+        objects: bool,
+        who: &str,
+    ) -> Result<Self, String> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let apart = Apart::open(&mut Vars::new(map), sessions, objects, &clock).await?;
+        Ok(Self { apart, who: who.to_owned() })
+    }
+
+    pub(super) async fn note(&self, port: MovingPort, what: &str, evidence: Value) -> Result<(), String> {
         use waiterix_ports::moving::Ledger as _;
         let entry = LedgerEntry { who: self.who.clone(), port, what: what.to_owned(), evidence };
         self.apart.mirrors.plan.note(&entry).await.map_err(said)
@@ -73,92 +95,66 @@ impl Others {
         })
     }
 
-    /// Copies everything there is; what is written meanwhile is in the journal.
-    pub(super) async fn start(&self, port: MovingPort) -> Result<Said, String> {
-        let mirrors = &self.apart.mirrors;
-        let (json, line, failed) = match port {
-            MovingPort::Sessions => {
-                let Some((_, sweep)) = &mirrors.sessions else { return Ok(nothing(port)) };
-                let swept = sweep.backfill(&*mirrors.plan).await.map_err(said)?;
-                let json = json!({
-                    "port": port.as_str(), "seen": swept.seen, "equal": swept.equal, "failed": swept.failed,
-                    "unreadable": swept.unreadable,
-                });
-                (
-                    json,
-                    format!("{} sessions, of which {} are equal now", swept.seen, swept.equal),
-                    swept.failed,
-                )
+    /// Whether everything there was has been walked over in each of these ports that has anything to walk over.
+    pub(super) async fn was_walked(&self, ports: &[Port]) -> Result<bool, String> {
+        for port in ports.iter().filter(|port| matches!(port, Port::Objects | Port::Sessions)) {
+            if self.apart.mirrors.plan.last(port.moving(), &["copied"]).await.map_err(said)?.is_none() {
+                return Ok(false);
             }
-            MovingPort::Objects => {
-                let Some((_, sweep)) = &mirrors.objects else { return Ok(nothing(port)) };
-                let swept = sweep.copy(&*mirrors.plan).await.map_err(said)?;
-                let json = json!({
-                    "port": port.as_str(), "seen": swept.seen, "equal": swept.equal, "copied": swept.copied,
-                    "bytes": swept.bytes, "removed": swept.removed, "extra": swept.extra, "failed": swept.failed,
-                });
-                let line =
-                    format!("{} objects, {} copied, {} were equal", swept.seen, swept.copied, swept.equal);
-                (json, line, swept.failed)
+        }
+        Ok(true)
+    }
+
+    /// Copies everything there is; what is written meanwhile is in the journal. Pauses, goes on and ends as it is told.
+    pub(super) async fn start(&self, port: MovingPort, rows: &Move, stop: &Stop) -> Result<Said, String> {
+        let walking = async {
+            match port {
+                MovingPort::Sessions => self.start_sessions(stop).await,
+                MovingPort::Objects => self.start_objects(stop).await,
+                MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => Ok(nothing(port)),
             }
-            MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(nothing(port)),
         };
-        self.note(port, "copied", json.clone()).await?;
-        Ok(Said { json, line: format!("{:<9} {line}", port.as_str()), is_well: failed == 0 })
+        tokio::select! {
+            said = walking => said,
+            () = heed(rows, stop) => Ok(nothing(port)),
+        }
     }
 
     /// Compares both sides; `exact` reads every byte again.
     pub(super) async fn verify(&self, port: MovingPort, exact: bool, repairs: bool) -> Result<Said, String> {
-        let mirrors = &self.apart.mirrors;
-        let (compared, how, differences): (u64, _, Vec<(String, String)>) = match port {
-            MovingPort::Sessions => {
-                let Some((_, sweep)) = &mirrors.sessions else { return Ok(nothing(port)) };
-                let mut found = sweep.verify().await.map_err(said)?;
-                if repairs {
-                    found.differences = sweep.repair(&found).await.map_err(said)?;
-                }
-                let named =
-                    found.differences.iter().map(|one| (one.name(), format!("{:?}", one.fault))).collect();
-                (found.compared, "what they say, and when they end, to the second", named)
-            }
-            MovingPort::Objects => {
-                let Some((_, sweep)) = &mirrors.objects else { return Ok(nothing(port)) };
-                let depth = if exact { Depth::Bytes } else { Depth::Recorded };
-                let mut found = sweep.verify(depth).await.map_err(said)?;
-                if repairs {
-                    found.differences = sweep.repair(&found, false).await.map_err(said)?;
-                }
-                let named = found
-                    .differences
-                    .iter()
-                    .map(|one| (one.key.clone(), format!("{:?}", one.fault)))
-                    .collect();
-                (found.compared, "bytes by SHA-256, and everything known about them", named)
-            }
+        let (compared, how, differences): (u64, _, Differences) = match port {
+            MovingPort::Sessions => match self.compared_sessions(repairs).await? {
+                Some((compared, named)) => (compared, HOW_SESSIONS, named),
+                None => return Ok(nothing(port)),
+            },
+            MovingPort::Objects => match self.compared_objects(exact, repairs).await? {
+                Some((compared, named)) => (compared, HOW_OBJECTS, named),
+                None => return Ok(nothing(port)),
+            },
             MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(nothing(port)),
         };
-        let is_clean = differences.is_empty();
-        let named: Vec<Value> =
-            differences.iter().take(MOST).map(|(key, what)| json!({ "key": key, "what": what })).collect();
-        let json = json!({
-            "port": port.as_str(), "clean": is_clean, "compared": compared, "how": how,
-            "differences": differences.len(), "named": named,
-        });
-        let summary =
-            json!({ "clean": is_clean, "compared": compared, "how": how, "differences": differences.len() });
-        self.note(port, if repairs { "repair" } else { "comparison" }, summary).await?;
-        let line = format!("{:<9} {compared} compared, {} differ", port.as_str(), differences.len());
-        Ok(Said { json, line, is_well: is_clean })
+        let found = Compared { port, compared, how, differences };
+        self.note(port, if repairs { "repair" } else { "comparison" }, found.summary()).await?;
+        Ok(found.said())
     }
 
-    /// Gives the lead to a side.
+    /// Gives the lead to a side. When it is to end, what is not changed yet is turned back.
     pub(super) async fn change(
         &self,
         port: MovingPort,
         to: Leader,
         options: &Change,
+        stop: &Stop,
     ) -> Result<Said, String> {
-        let mirrors = &self.apart.mirrors;
+        if !self.apart.mirrors.plan.is_there().await.map_err(said)? {
+            return Err(
+                "there is nothing to lead: the move was not begun (`waiterix migrate start`), or is finished"
+                    .to_owned(),
+            );
+        }
+        if port == MovingPort::Mail {
+            return self.share_mail(if to == Leader::New { 100 } else { 0 }, options, stop).await;
+        }
         let compared = self.verify(port, false, false).await?;
         if !compared.is_well {
             return Err(format!(
@@ -166,27 +162,25 @@ impl Others {
                 port.as_str()
             ));
         }
-        let sides: Arc<dyn Drain> = match (port, &mirrors.sessions, &mirrors.objects) {
-            (MovingPort::Sessions, Some((mirror, _)), _) => mirror.clone(),
-            (MovingPort::Objects, _, Some((mirror, _))) => mirror.clone(),
-            _ => Arc::new(Nothing),
-        };
-        let budget =
-            Budget { pause: std::time::Duration::from_millis(options.pause_ms), ..Budget::default() };
-        let plan = mirrors.plan.clone();
-        let switching = Switching::new(plan.clone(), port, sides, self.who.clone(), budget);
-        let ended = switching.run(to, &compared.json).await.map_err(said)?;
-        // Who gets what is told by the share; for the others it says nothing.
-        let share = if to == Leader::New { 100 } else { 0 };
-        if matches!(ended, Ended::Changed { .. } | Ended::Already)
-            && plan.plan().await.map_err(said)?.of(port).share != share
-        {
-            set_share(&*plan, port, share, &self.who).await.map_err(said)?;
+        if port == MovingPort::Sockets && to == Leader::New {
+            // Before the change, so that whoever sees it knows how fast the old sockets may go.
+            self.note(port, DRAIN, json!({ PER_SECOND: options.sockets_per_second })).await?;
         }
+        let ended = self.switched(port, to, options, &compared.json, stop).await?;
+        let memory = match (port, &ended) {
+            (MovingPort::Sessions, Ended::Changed { .. } | Ended::Already) => self.carried(to).await?,
+            _ => Value::Null,
+        };
         let (json, line, is_well) = match ended {
             Ended::Changed { pause, all_follow } => {
                 let ms = pause.as_secs_f64() * 1_000.0;
-                let line = format!("the {} provider leads; writes were held for {ms:.1} ms", to.as_str());
+                let mut line = format!("the {} provider leads; writes were held for {ms:.1} ms", to.as_str());
+                if port == MovingPort::Sockets && to == Leader::New {
+                    line.push_str(&format!(
+                        "; the servers close the old sockets now, {} a second",
+                        options.sockets_per_second
+                    ));
+                }
                 (json!({ "moved": true, "pausedMs": ms, "allFollow": all_follow }), line, true)
             }
             Ended::Already => (
@@ -200,10 +194,29 @@ impl Others {
             }
         };
         let what = if to == Leader::New { "cutover" } else { "rollback" };
-        self.note(port, if is_well { what } else { "given up" }, json.clone()).await?;
         let mut json = json;
+        if !memory.is_null() {
+            json["mail"] = memory;
+        }
+        self.note(port, if is_well { what } else { "given up" }, json.clone()).await?;
         json["port"] = json!(port.as_str());
         Ok(Said { json, line: format!("{:<9} {line}", port.as_str()), is_well })
+    }
+
+    /// Gives the lead to a side as far as the plan goes.
+    pub(super) async fn switched(
+        &self,
+        port: MovingPort,
+        to: Leader,
+        options: &Change,
+        evidence: &Value,
+        stop: &Stop,
+    ) -> Result<Ended, String> {
+        let mirrors = &self.apart.mirrors;
+        let steps: Arc<dyn Progress> = Arc::new(Shown::steps(!options.look.json));
+        let (plan, sides) = (mirrors.plan.clone(), mirrors.drain(port));
+        let switching = Switching::new(plan, port, sides, self.who.clone(), budget(options)).telling(steps);
+        switching.until(stop).run(to, evidence).await.map_err(said)
     }
 
     /// Where a port stands.
@@ -216,19 +229,33 @@ impl Others {
         let standing = mirrors.plan.plan().await.map_err(said)?.of(port);
         let backlog = mirrors.backlog(port).await.map_err(said)?;
         let (entries, oldest) = backlog.map(|backlog| (backlog.entries, backlog.age.as_millis())).unzip();
-        let instances = mirrors.plan.instances().await.map_err(said)?;
+        let mut instances = mirrors.plan.instances().await.map_err(said)?;
+        instances.retain(|one| one.id != self.apart.instance() && one.may_serve(SILENCE));
+        let seen = |one: &&Watcher| one.turns.get(port.as_str()).is_some_and(|turn| *turn >= standing.turn);
+        let seen = instances.iter().filter(seen).count();
         let last = mirrors.plan.last(port, &["comparison", "repair"]).await.map_err(said)?;
         let last = last.map(|last| json!({ "at": last.at.to_string(), "evidence": last.entry.evidence }));
+        let changed = mirrors.plan.last(port, &["cutover", "rollback", "given up"]).await.map_err(said)?;
+        let changed = changed.map(|last| {
+            json!({
+                "at": last.at.to_string(), "who": last.entry.who, "what": last.entry.what,
+                "evidence": last.entry.evidence,
+            })
+        });
         let json = json!({
             "port": port.as_str(), "leader": standing.leader.as_str(), "stage": standing.stage.as_str(),
             "mirroring": standing.mirroring.as_str(), "share": standing.share, "turn": standing.turn,
             "journal": entries, "oldestMs": oldest.and_then(|oldest| u64::try_from(oldest).ok()),
-            "instances": instances.len(), "lastComparison": last,
+            "instances": instances.len(), "seen": seen, "lastComparison": last, "lastChange": changed,
+            "endsBy": left_behind(standing.stage),
         });
-        let change = if standing.stage == Stage::Steady { "" } else { ", and that is changing" };
+        let change = left_behind(standing.stage)
+            .map(|how| format!(", and that is changing; if whoever began it is dead, {how}"))
+            .unwrap_or_default();
         let journal = entries.map(|entries| format!(", {entries} keys in the journal")).unwrap_or_default();
         let share = if port == MovingPort::Mail {
-            format!(", {} % of recipients", standing.share)
+            let (share, all) = (standing.share, instances.len());
+            format!(", {share} % of recipients are the new one's, which {seen} of {all} servers have seen")
         } else {
             String::new()
         };
@@ -241,13 +268,64 @@ impl Others {
     }
 }
 
+/// Who ends a change of the leader whose coordinator died, and when.
+const fn left_behind(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Steady => None,
+        Stage::Announced => {
+            Some("a server turns it back after five minutes, and the same command said again does at once")
+        }
+        Stage::Held => Some(
+            "a write that has waited for five seconds turns it back, a server does after five minutes, and the same command said \
+             again does at once",
+        ),
+    }
+}
+
+/// How long each part of a change of the leader may take.
+pub(super) fn budget(options: &Change) -> Budget {
+    Budget { pause: std::time::Duration::from_millis(options.pause_ms), ..Budget::default() }
+}
+
+/// Keys that differ, as they may be named, and in which way.
+pub(super) type Differences = Vec<(String, String)>;
+
+/// What a comparison found.
+#[derive(Debug)]
+pub(super) struct Compared {
+    pub(super) port: MovingPort,
+    pub(super) compared: u64,
+    pub(super) how: &'static str,
+    pub(super) differences: Differences,
+}
+
+impl Compared {
+    /// For the ledger.
+    pub(super) fn summary(&self) -> Value {
+        json!({
+            "clean": self.differences.is_empty(), "compared": self.compared, "how": self.how,
+            "differences": self.differences.len(),
+        })
+    }
+
+    pub(super) fn said(&self) -> Said {
+        let named = self.differences.iter().take(MOST);
+        let named: Vec<Value> = named.map(|(key, what)| json!({ "key": key, "what": what })).collect();
+        let mut json = self.summary();
+        (json["port"], json["named"]) = (json!(self.port.as_str()), json!(named));
+        let (port, differ) = (self.port.as_str(), self.differences.len());
+        let line = format!("{port:<9} {} compared, {differ} differ", self.compared);
+        Said { json, line, is_well: self.differences.is_empty() }
+    }
+}
+
 /// A port of which nothing is copied or compared.
-fn nothing(port: MovingPort) -> Said {
+pub(super) fn nothing(port: MovingPort) -> Said {
     let json = json!({ "port": port.as_str(), "clean": true, "compared": 0, "refusals": [] });
     Said { json, line: format!("{:<9} nothing to copy or to compare", port.as_str()), is_well: true }
 }
 
-async fn sessions_of(keys: &dyn SessionKeys) -> Result<u64, String> {
+pub(super) async fn sessions_of(keys: &dyn SessionKeys) -> Result<u64, String> {
     let (mut count, mut at) = (0, None::<String>);
     loop {
         let KeyPage { keys: page, next }: KeyPage<SessionId> =
@@ -261,7 +339,7 @@ async fn sessions_of(keys: &dyn SessionKeys) -> Result<u64, String> {
 }
 
 /// How many objects there are, and their bytes.
-async fn objects_of(store: &dyn BlobStore) -> Result<(u64, u64), String> {
+pub(super) async fn objects_of(store: &dyn BlobStore) -> Result<(u64, u64), String> {
     let (mut count, mut bytes, mut at) = (0, 0, None::<String>);
     loop {
         let page = store.list("", at.as_deref(), PAGE).await.map_err(said)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
-use waiterix_migration::rows::Sides;
+use waiterix_migration::rows::{Sides, Stop};
 use waiterix_ports::moving::{Leader, Mode, RowSide, Standing};
 use waiterix_postgres::connect::Database;
 use waiterix_postgres::moving::{PostgresPlan, PostgresSide, rehearsal};
@@ -71,6 +71,8 @@ fn twin(rows: &Move, old: Database, new: Database) -> Move {
 }
 
 async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String> {
+    // Whoever wants it to end ends all of it.
+    let stop = Stop::default();
     let mut steps = Vec::new();
     let mut begun = Instant::now();
     let mut step = |what: &str| {
@@ -90,17 +92,17 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
     let look =
         || Look { scope: Scope { ports: Vec::new() }, json: false, report: Some(options.report.clone()) };
     let scope = Scope { ports: Vec::new() };
-    start::start(twin, &Start { scope, at_once: 4, follow: false, mirror: None }).await?;
+    start::start(twin, &Start { scope, at_once: 4, follow: false, mirror: None }, &stop).await?;
     step("start");
     verify::verify(twin, &Verify { look: look(), exact: true }).await?;
     step("verify, to the letter");
-    let change = Change { look: look(), yes: true, pause_ms: PAUSE_MS };
+    let change = Change { look: look(), yes: true, pause_ms: PAUSE_MS, sockets_per_second: 1 };
     for (what, to) in [("cutover", Leader::New), ("rollback", Leader::Old), ("cutover again", Leader::New)] {
-        cutover::change(twin, to, &change, true).await?;
+        cutover::change(twin, to, &change, true, &stop).await?;
         step(what);
     }
     let report = options.report.clone();
-    finish::finish(twin, &Finish { yes: true, report, release_old: true }).await?;
+    finish::finish(twin, finish::Rest::default(), &Finish { yes: true, report, release_old: true }).await?;
     step("finish");
     let proven = [
         "every row of today can be read, sent and written, and keeps every letter",

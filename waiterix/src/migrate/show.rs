@@ -41,6 +41,20 @@ impl Shown {
         Self { bar: None, last: Mutex::default(), says }
     }
 
+    /// A walk over sessions or the like has seen to so many of about so many, of which so many in this run.
+    pub(super) fn walked(&self, what: &str, walk: Walk) {
+        let text = walked(what, walk);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(bar.length().unwrap_or(walk.of).max(walk.done));
+                bar.set_position(walk.done);
+                bar.set_message(text);
+            }
+            None if self.is_time() => self.line(&text),
+            None => {}
+        }
+    }
+
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
@@ -72,6 +86,31 @@ fn copied(rows: u64, bytes: u64, per_second: u64, left: Option<Duration>) -> Str
     let left =
         left.map_or_else(|| "time left unknown".to_owned(), |left| format!("about {} left", spoken(left)));
     format!("{} rows, {}, {} rows/s, {left}", HumanCount(rows), HumanBytes(bytes), HumanCount(per_second))
+}
+
+/// How far a walk is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk {
+    /// What was seen to, with what runs before this one did.
+    pub(super) done: u64,
+    /// About how much there is.
+    pub(super) of: u64,
+    /// What this run did.
+    pub(super) by_this: u64,
+    /// How long it has run.
+    pub(super) since: Duration,
+}
+
+/// The same in words.
+fn walked(what: &str, walk: Walk) -> String {
+    let rate = walk.by_this as f64 / walk.since.as_secs_f64().max(0.001);
+    let left = walk.of.saturating_sub(walk.done) as f64 / rate;
+    let left = match Duration::try_from_secs_f64(left) {
+        Ok(left) => format!("about {} left", spoken(left)),
+        Err(_) => "time left unknown".to_owned(),
+    };
+    let (done, of) = (HumanCount(walk.done), HumanCount(walk.of.max(walk.done)));
+    format!("{done} of about {of} {what}, {} {what}/s, {left}", HumanCount(rate as u64))
 }
 
 /// A time for people.
@@ -133,5 +172,12 @@ mod tests {
         assert_eq!(copied(1_000, 2_048, 0, None), "1,000 rows, 2.00 KiB, 0 rows/s, time left unknown");
         let left = Some(Duration::from_secs(300));
         assert!(copied(1_000, 2_048, 50, left).ends_with("50 rows/s, about 5 min left"));
+        let walk = Walk { done: 1_500, of: 4_000, by_this: 500, since: Duration::from_secs(2) };
+        assert_eq!(
+            walked("sessions", walk),
+            "1,500 of about 4,000 sessions, 250 sessions/s, about 10 s left"
+        );
+        let stands = Walk { by_this: 0, ..walk };
+        assert!(walked("sessions", stands).ends_with("0 sessions/s, time left unknown"));
     }
 }

@@ -4,27 +4,58 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use waiterix_migration::plan::set_mirroring;
+use waiterix_migration::plan::{Pace, set_mirroring};
 use waiterix_migration::rows::{
     Backfill, BackfillSettings, Copied, Progress, Signal, Stop, ThrottleSettings,
 };
 use waiterix_ports::moving::{Leader, PlanStore as _};
 
-use super::Work;
-use super::checks;
 use super::databases::Move;
 use super::options::{Mirror, Port, Start};
 use super::plan::refused;
 use super::show::{Shown, size};
+use super::{ORDER, Work, checks};
 use crate::banner;
 use crate::serve::stop_signal;
 
 /// How often it is looked whether the move is to pause.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
+/// All of it, until it is there or somebody presses Ctrl-C.
+pub(super) async fn all(work: &Work, options: &Start) -> Result<(), String> {
     // Before anything else, so that whoever asks it to stop is heard.
     let interrupted = stop_signal()?;
+    let stop = Stop::default();
+    let starting = async {
+        // Nobody writes by a plan that was made a moment ago before everybody has looked at it.
+        install(work).await?;
+        if work.has_rows() {
+            start(&work.rows, options, &stop).await?;
+        }
+        // One after the other, and none that was not begun when somebody wants it to end.
+        let order = ORDER.into_iter().take_while(|_| !stop.is_stopped());
+        work.each("start", None, order, |others, port| others.start(port, &work.rows, &stop)).await?;
+        if let Some(wanted) = options.mirror {
+            mirror(work, wanted).await?;
+        }
+        if work.has_rows() && options.follow && !stop.is_stopped() {
+            follow(&work.rows, &stop).await;
+        }
+        Ok(())
+    };
+    let hearing = async {
+        interrupted.await;
+        stop.set(Signal::Stop);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = starting => outcome,
+        () = hearing => Ok(()),
+    }
+}
+
+/// Copies the rows. Pauses, goes on and ends as it is told.
+pub(super) async fn start(rows: &Move, options: &Start, stop: &Stop) -> Result<(), String> {
     let found = checks::look(&rows.sides).await?;
     refused(&found)?;
     let said = |error: waiterix_ports::Error| error.to_string();
@@ -46,18 +77,8 @@ pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
     }
     let epoch = u64::try_from(rows.clock.now().as_seconds()).unwrap_or(1);
     backfill.start(epoch).await.map_err(said)?;
-    let stop = Stop::default();
-    let watching = async {
-        tokio::join!(
-            async {
-                interrupted.await;
-                stop.set(Signal::Stop);
-            },
-            heed(rows, &stop)
-        );
-    };
     let copying = async {
-        let copied = backfill.run(&stop).await;
+        let copied = backfill.run(stop).await;
         shown.done();
         let copied = copied.map_err(|error| {
             format!("{error}\nwhat was copied stays; run `waiterix migrate start` again and it goes on")
@@ -66,12 +87,12 @@ pub(super) async fn start(rows: &Move, options: &Start) -> Result<(), String> {
     };
     tokio::select! {
         outcome = copying => outcome,
-        () = watching => Ok(()),
+        () = heed(rows, stop) => Ok(()),
     }
 }
 
 /// Pauses and goes on as the ledger says, whoever wrote it there; ends never.
-async fn heed(rows: &Move, stop: &Stop) {
+pub(super) async fn heed(rows: &Move, stop: &Stop) {
     let mut was_paused = false;
     loop {
         // Whoever cannot ask goes on as before.
@@ -110,27 +131,25 @@ async fn ended(rows: &Move, copied: &Copied) -> Result<(), String> {
 }
 
 /// Makes the new side equal until Ctrl-C.
-pub(super) async fn follow(rows: &Move) -> Result<(), String> {
-    let interrupted = stop_signal()?;
+async fn follow(rows: &Move, stop: &Stop) {
     let shown: Arc<dyn Progress> = Arc::new(Shown::steps(true));
     let (_, relay) = rows.relay(&shown);
-    let stop = Stop::default();
     banner::say("following; Ctrl-C ends it");
     tokio::select! {
-        () = async { tokio::join!(relay.run(&stop), heed(rows, &stop)); } => {}
-        () = interrupted => {}
+        () = relay.run(stop) => {}
+        () = heed(rows, stop) => {}
     }
-    Ok(())
 }
 
-/// Makes the plan of the ports without triggers. Whoever had looked before there was one has looked again when this returns.
-pub(super) async fn install(work: &Work) -> Result<(), String> {
+/// Makes the plan of the ports without triggers. Whoever had looked before there was one has looked again when this returns: that
+/// there is none is believed for two looks, so nobody begins a write without a plan after that.
+async fn install(work: &Work) -> Result<(), String> {
     let Some(others) = &work.others else { return Ok(()) };
     let said = |error: waiterix_ports::Error| error.to_string();
-    let is_new = !others.apart.mirrors.plan.is_there().await.map_err(said)?;
     others.apart.mirrors.install().await.map_err(said)?;
-    if is_new {
-        tokio::time::sleep(LOOK * 3).await;
+    // One who only saw to rows before may have made it a moment ago.
+    if !others.was_walked(&work.ports).await? {
+        tokio::time::sleep(Pace::default().every * 3).await;
     }
     Ok(())
 }

@@ -20,6 +20,10 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How many keys of the quarantine are counted.
 const MOST: u32 = 1_000;
 
+/// Who ends a change of the leader whose coordinator died, and when. What is not decided is turned back, what is decided is finished.
+const LEFT_BEHIND: &str = "a write that has waited for four seconds ends it, a server does after five minutes, and `cutover` or \
+    `rollback` does at once";
+
 pub(super) async fn status(work: &Work, options: &Status) -> Result<(), String> {
     if options.watch {
         let interrupted = stop_signal()?;
@@ -75,6 +79,7 @@ async fn look(rows: &Move) -> Result<Value, String> {
         "old": standing(seen.old),
         "new": standing(seen.new),
         "paused": rows.is_paused().await?,
+        "endsBy": seen.is_changing().then_some(LEFT_BEHIND),
     });
     if let Some(leader) = seen.reads().filter(|leader| seen.of(*leader).is_some()) {
         let side = rows.sides.of(leader);
@@ -146,6 +151,9 @@ fn text(found: &Value) -> String {
     let leader = found["leader"].as_str().unwrap_or("unclear");
     let writes = if found["takesWrites"] == true { "" } else { ", and nobody takes writes at this moment" };
     lines.push(format!("leader        the {leader} database{writes}"));
+    if let Some(how) = found["endsBy"].as_str() {
+        lines.push(format!("changing      if whoever began it is dead, {how}"));
+    }
     if found["paused"] == true {
         lines.push("paused        until `waiterix migrate resume`".to_owned());
     }
@@ -196,7 +204,8 @@ mod tests {
     #[test]
     fn a_status_says_first_what_needs_somebody() {
         let found = json!({
-            "stage": "mirroring", "leader": "old", "takesWrites": false, "paused": true, "copyComplete": true,
+            "stage": "the lead is changing", "leader": "old", "takesWrites": false, "paused": true, "copyComplete": true,
+            "endsBy": LEFT_BEHIND,
             "journal": { "entries": 3, "oldestMs": 4_000 },
             "quarantine": { "count": 1, "first": [{ "table": "orders", "id": "7", "reason": "unique" }] },
             "lastComparison": { "at": "then", "who": "me", "what": "verify", "evidence": { "clean": false } },
@@ -204,6 +213,7 @@ mod tests {
         let text = text(&found);
         for part in [
             "nobody takes writes",
+            "a write that has waited for four seconds",
             "paused",
             "3 entries, the oldest 4 s old",
             "QUARANTINE",

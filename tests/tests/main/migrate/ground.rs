@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ pub(crate) struct Ground {
     pub(crate) new: Scratch,
     /// For evidence.
     pub(crate) folder: TempDir,
+    /// What commands and servers are told besides.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 /// How a command ended.
@@ -51,16 +54,18 @@ impl Ground {
         let server = given(Backend::Postgres)?;
         let [old, new] =
             [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
-        Some(Self { old, new, folder: tempfile::tempdir().unwrap() })
+        Some(Self { old, new, folder: tempfile::tempdir().unwrap(), more: Vec::new() })
     }
 
     /// The variables that name both databases.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut variables = vec![
             ("LEGACY_DATABASE_URL", self.old.url().to_string()),
             ("DATABASE_URL", self.new.url().to_string()),
             ("LOG_LEVEL", "warn".to_owned()),
-        ]
+        ];
+        variables.extend(self.more.iter().cloned());
+        variables
     }
 
     /// Runs `waiterix migrate` to its end.
@@ -84,6 +89,22 @@ impl Ground {
         tokio::task::spawn_blocking(killing).await.unwrap()
     }
 
+    /// Starts `waiterix migrate`, kills it as a power cut would after this time, and answers whether it was killed before it ended.
+    pub(crate) async fn killed_after(&self, arguments: &[&str], time: Duration) -> bool {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let killing = move || {
+            let (mut child, begun) = (command.spawn().unwrap(), Instant::now());
+            while begun.elapsed() < time && child.try_wait().unwrap().is_none() {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            child.kill().unwrap();
+            child.wait().unwrap().code().is_none()
+        };
+        tokio::task::spawn_blocking(killing).await.unwrap()
+    }
+
     /// Starts `waiterix migrate` and presses Ctrl-C as soon as it writes a line with these words.
     pub(crate) async fn interrupted_at(&self, arguments: &[&str], words: &str) -> Ended {
         let mut command = Command::new(program::binary());
@@ -103,6 +124,12 @@ impl Ground {
             Ended { well: child.wait().unwrap().success(), output, complaints: String::new() }
         };
         tokio::task::spawn_blocking(interrupting).await.unwrap()
+    }
+
+    /// What `status` says of one port.
+    pub(crate) async fn status_of(&self, port: &str) -> Value {
+        let said = self.migrate(&["status", "--json", "--port", port]).await.output();
+        serde_json::from_str(&said).unwrap()
     }
 
     pub(crate) async fn status(&self) -> Value {
@@ -150,12 +177,17 @@ impl Ground {
 
     /// The service over these databases; everything but rows is local.
     pub(crate) fn serve(&self, data: &std::path::Path, store: &str) -> Program {
+        self.serve_with(data, &[("WAITERIX_STORE", store)])
+    }
+
+    /// The service, with what it is told besides; everything that is not named is local.
+    pub(crate) fn serve_with(&self, data: &std::path::Path, more: &[(&'static str, &str)]) -> Program {
         let mut variables = self.variables();
         variables.extend([
-            ("WAITERIX_STORE", store.to_owned()),
             ("FRONTEND_URL", "https://app.example.org".to_owned()),
             ("RATE_LIMITS", "false".to_owned()),
         ]);
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Program::start(data, &variables)
@@ -180,7 +212,7 @@ pub(crate) async fn migrate(variables: &[(&'static str, String)], arguments: &[&
 /// An owner with one dish.
 pub(crate) struct Restaurant {
     pub(crate) owner: Client,
-    id: String,
+    pub(crate) id: String,
     dish: Value,
 }
 

@@ -234,6 +234,10 @@ impl RowSide for FarSide {
         self.call("report", work).await
     }
 
+    async fn leave(&self, id: &str) -> Result<()> {
+        self.side.leave(id).await
+    }
+
     async fn instances(&self) -> Result<Vec<Instance>> {
         self.side.instances().await
     }

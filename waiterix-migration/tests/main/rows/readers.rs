@@ -42,6 +42,16 @@ async fn what_was_seen_is_believed_for_a_second_and_only_by_who_is_registered() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_left_is_waited_for_by_nobody_and_believes_nothing() {
+    let stage = Stage::copied(1).await;
+    let (process, wire) = serving(&stage).await;
+    assert_eq!(stage.new.instances().await.unwrap().len(), 1);
+    process.lead.leave().await.unwrap();
+    assert_eq!(stage.new.instances().await.unwrap(), []);
+    assert!(cut_off(&wire, &process.lead).await, "nobody knows of it, so it looks before each read");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_silent_for_long_looks_before_each_read() {
     let stage = Stage::copied(1).await;
     let (process, wire) = serving(&stage).await;

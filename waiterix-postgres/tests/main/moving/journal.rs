@@ -181,5 +181,11 @@ fn instances_say_what_they_have_seen() {
         side.side.report("three", 5, 6).await.unwrap();
         let found: Vec<_> = side.side.instances().await.unwrap().iter().map(turns).collect();
         assert_eq!(found, [("one".to_owned(), 3, 4), ("three".to_owned(), 5, 6)], "long gone is forgotten");
+        side.side.leave("one").await.unwrap();
+        side.side.leave("one").await.unwrap();
+        let found: Vec<_> = side.side.instances().await.unwrap().iter().map(turns).collect();
+        assert_eq!(found, [("three".to_owned(), 5, 6)]);
+        side.side.uninstall().await.unwrap();
+        side.side.leave("three").await.unwrap();
     });
 }
