@@ -2,8 +2,7 @@
 //! a question to the database, its memory, and the time of a call once it is warm.
 //!
 //! ```console
-//! cargo build --release -p waiterix-lambda
-//! cargo run --release -p waiterix-tests --example function_speed
+//! cargo xtask bench functions
 //! ```
 //!
 //! The process and the protocol are real; what the platform does before it starts a process is not part of the figures. It

@@ -41,6 +41,8 @@ const BUCKET: &str = "pictures";
 const TABLE: &str = "connections";
 const SENDER: &str = "waiterix@example.org";
 const DAY_S: i64 = 86_400;
+/// How old a connection can be that still lives, where its item does not say it.
+const LIFETIME_S: i64 = 7_800;
 /// How often each is done: calls of Redis are a hundred times as fast as those of an emulator written in Python.
 const EMULATED: usize = 400;
 const REAL: usize = 20_000;
@@ -290,17 +292,30 @@ async fn realtime(config: &SdkConfig) -> Outcome<()> {
         };
         notifier.connect(&connection).await?;
     }
+    // The very requests of the adapter: another expression would be other work for the server.
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let plain = async |_| {
+        let now = SystemClock.now();
+        let current = "(#ttl > :now OR (attribute_not_exists(#ttl) AND #at > :oldest))";
         let query = client.query().table_name(TABLE).index_name("restaurantId-index");
         let query = query
-            .key_condition_expression("restaurantId = :restaurant")
-            .filter_expression("#role = :role AND customerSessionId = :session")
+            .key_condition_expression("#restaurant = :restaurant")
+            .filter_expression(format!("#role = :role AND {current} AND #more = :more"))
+            .projection_expression("#id, #endpoint, #at")
+            .expression_attribute_names("#restaurant", "restaurantId")
             .expression_attribute_names("#role", "role")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#at", "connectedAt")
+            .expression_attribute_names("#more", "customerSessionId")
+            .expression_attribute_names("#id", "connectionId")
+            .expression_attribute_names("#endpoint", "endpoint")
             .expression_attribute_values(":restaurant", text("nobody"))
             .expression_attribute_values(":role", text("customer"))
-            .expression_attribute_values(":session", text("tracking-1"));
+            .expression_attribute_values(":more", text("tracking-1"))
+            .expression_attribute_values(":now", AttributeValue::N(now.as_seconds().to_string()))
+            .expression_attribute_values(":oldest", text(&now.plus_seconds(-LIFETIME_S).to_string()));
         let room = client.get_item().table_name(TABLE).consistent_read(true);
+        let room = room.projection_expression("#members").expression_attribute_names("#members", "members");
         let room = room.set_key(Some(HashMap::from([("connectionId".to_owned(), text("room"))])));
         let (query, room) = tokio::join!(query.send(), room.send());
         query?;

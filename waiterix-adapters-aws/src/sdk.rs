@@ -1,13 +1,22 @@
 //! What the adapters that speak through the AWS SDK share: its configuration, and what its failures mean.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use waiterix_ports::vars::Vars;
 use waiterix_ports::{Error, ErrorKind, Retry};
@@ -46,6 +55,7 @@ impl AwsSettings {
 pub async fn config(settings: &AwsSettings) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))
+        .http_client(OnDemand::default())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(
             TimeoutConfig::builder()
@@ -56,6 +66,34 @@ pub async fn config(settings: &AwsSettings) -> SdkConfig {
         )
         .load()
         .await
+}
+
+/// The client of every service, made when the first request is sent. The SDK would make it, and read all authorities of the
+/// system for it, when a process starts; a guest who asks for a menu needs none of them.
+#[derive(Debug, Default)]
+struct OnDemand(OnceLock<SharedHttpClient>);
+
+impl HttpClient for OnDemand {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let client = self.0.get_or_init(|| {
+            // As the SDK makes its own.
+            Builder::new().build_with_connector_fn(|settings, components| {
+                let mut connector = ConnectorBuilder::default()
+                    .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                    .proxy_config(ProxyConfig::from_env());
+                connector.set_connector_settings(settings.cloned());
+                if let Some(components) = components {
+                    connector.set_sleep_impl(components.sleep_impl());
+                }
+                connector.build()
+            })
+        });
+        client.http_connector(settings, components)
+    }
 }
 
 /// Codes by which services say that requests come too fast.

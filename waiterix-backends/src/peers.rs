@@ -19,3 +19,11 @@ pub fn pgcopydb() -> Result<PathBuf, Fault> {
 pub fn reladiff() -> Result<PathBuf, Fault> {
     program::python("reladiff", "reladiff[postgresql]", "0.6.0")
 }
+
+/// rclone, which copies objects from one storage to another.
+///
+/// # Errors
+/// When it is not there and cannot be installed.
+pub fn rclone() -> Result<PathBuf, Fault> {
+    program::debian("rclone", "rclone", &[])
+}

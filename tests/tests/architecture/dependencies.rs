@@ -233,6 +233,8 @@ fn fact3_a_panic_ends_a_request_and_not_the_process() {
         release.contains("panic = \"unwind\""),
         "tools that build functions choose abort where nothing is said"
     );
+    let (_, function) = manifest.split_once("[profile.function]").unwrap();
+    assert!(function.contains("inherits = \"release\"") && !function.contains("panic"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use waiterix_app::{OsRandom, Ports, Random as _};
 use waiterix_layers::ledger::LedgeredMailer;
 use waiterix_migration::plan::Pace;
-use waiterix_migration::rows::{Signal, Stop};
+use waiterix_migration::rows::{DualStore, Signal, Stop};
 use waiterix_migration::{DualNotifier, RoutedMailer};
 use waiterix_ports::moving::{MovingPort, PlanStore as _};
 use waiterix_ports::vars::Vars;
@@ -120,7 +120,8 @@ pub(crate) async fn ports(
         }
         one => (families.of(one).store().await?, None),
     };
-    tasks.push(tokio::spawn(heed(PostgresPlan::new(databases[1].clone()), stop.clone())));
+    let dual = rows.as_ref().map(|rows: &rows::Rows| rows.dual.clone());
+    tasks.push(tokio::spawn(heed(PostgresPlan::new(databases[1].clone()), dual, stop.clone())));
     tasks.extend(mirrors.follow(&stop));
     let ports = Ports { store, blobs, mailer, sessions, notifier };
     Ok((ports, Some(Moving { stop, tasks, databases, rows, mirrors, instance })))
@@ -133,9 +134,14 @@ fn fresh_name() -> String {
     name.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Pauses and goes on as the ledger says, whoever wrote it there.
-async fn heed(plan: PostgresPlan, stop: Stop) {
+/// Pauses and goes on as the ledger says, whoever wrote it there, and mirrors rows as the plan says.
+async fn heed(plan: PostgresPlan, dual: Option<Arc<DualStore>>, stop: Stop) {
     loop {
+        if let Some(dual) = &dual
+            && let Ok(plan) = plan.plan().await
+        {
+            dual.mirror(plan.of(MovingPort::Rows).mirroring);
+        }
         // Whoever cannot ask goes on as before.
         if let Ok(last) = plan.last(MovingPort::Rows, &["pause", "resume"]).await
             && !stop.is_stopped()

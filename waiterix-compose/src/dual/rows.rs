@@ -17,6 +17,8 @@ use super::stopped;
 pub(super) struct Rows {
     lead: Arc<Lead>,
     relay: Arc<Relay>,
+    /// The port itself.
+    pub(super) dual: Arc<DualStore>,
     /// Old and new.
     pub(super) stores: [Arc<dyn Store>; 2],
 }
@@ -46,8 +48,8 @@ pub(super) fn over(
     let converger = Arc::new(Converger::new(sides));
     let relay = Arc::new(Relay::new(converger.clone(), RelaySettings::default(), Arc::new(Logged)));
     let [old, new] = stores.clone();
-    let store = Arc::new(DualStore::new(old, new, lead.clone(), converger, DualSettings::default()));
-    (store, Rows { lead, relay, stores })
+    let dual = Arc::new(DualStore::new(old, new, lead.clone(), converger, DualSettings::default()));
+    (dual.clone(), Rows { lead, relay, dual, stores })
 }
 
 impl Rows {

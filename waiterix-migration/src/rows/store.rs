@@ -1,5 +1,6 @@
 //! The port of rows, while they move.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::phase::{Leader, Mirroring};
 /// How a [`DualStore`] works.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DualSettings {
-    /// Whether the other side follows before a write is answered, or later.
+    /// Whether the other side follows before a write is answered, or later; until [`DualStore::mirror`] says otherwise.
     pub mirroring: Mirroring,
     /// How long a write waits for the other side to follow. 250 ms.
     pub inline: Duration,
@@ -67,6 +68,8 @@ pub struct DualStore {
     lead: Arc<Lead>,
     converger: Arc<Converger>,
     settings: DualSettings,
+    /// Whether the other side follows before a write is answered.
+    is_inline: AtomicBool,
     resting_until: Mutex<Option<Instant>>,
 }
 
@@ -80,7 +83,13 @@ impl DualStore {
         converger: Arc<Converger>,
         settings: DualSettings,
     ) -> Self {
-        Self { old, new, lead, converger, settings, resting_until: Mutex::default() }
+        let is_inline = AtomicBool::new(settings.mirroring == Mirroring::Inline);
+        Self { old, new, lead, converger, settings, is_inline, resting_until: Mutex::default() }
+    }
+
+    /// Changes when the other side follows, from the next write on.
+    pub fn mirror(&self, mirroring: Mirroring) {
+        self.is_inline.store(mirroring == Mirroring::Inline, Ordering::Relaxed);
     }
 
     fn of(&self, side: Leader) -> &dyn Store {
@@ -145,7 +154,7 @@ impl DualStore {
 
     /// Has the other side follow, if it is to before the answer. Whatever comes of it, the write is done.
     async fn follow(&self, changes: &ChangeSet) {
-        if self.settings.mirroring == Mirroring::Background || self.is_resting() {
+        if !self.is_inline.load(Ordering::Relaxed) || self.is_resting() {
             return;
         }
         let Some(direction) = self.lead.known().and_then(|seen| seen.converging()) else { return };

@@ -155,6 +155,9 @@ impl Work {
                 }
                 let goes_on = !self.has_rows() || start::start(rows, &options).await?;
                 let goes_on = goes_on && start::walks(self).await?;
+                if goes_on && let Some(mirror) = options.mirror {
+                    start::mirror(self, mirror).await?;
+                }
                 if goes_on && self.has_rows() && options.follow { start::follow(rows).await } else { Ok(()) }
             }
             Migrate::Status(options) => status::status(self, &options).await,

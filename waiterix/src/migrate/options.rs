@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use waiterix_ports::moving::MovingPort;
+use waiterix_ports::moving::{Mirroring, MovingPort};
 
 /// The old database is named by `LEGACY_DATABASE_URL`, the new one by `DATABASE_URL` or `DB_HOST` and so on.
 #[derive(Debug, Clone, Subcommand)]
@@ -109,6 +109,29 @@ pub(crate) struct Start {
     /// with WAITERIX_STORE=dual.
     #[arg(long)]
     pub(crate) follow: bool,
+    /// When the side that follows does so: after a write is answered, or before, unless it fails or is late. Services that are
+    /// `dual` heed it within seconds, and a later start can change it.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) mirror: Option<Mirror>,
+}
+
+/// When the side that follows does so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mirror {
+    /// After a write is answered.
+    Background,
+    /// Before.
+    Inline,
+}
+
+impl Mirror {
+    /// As everybody else calls it.
+    pub(crate) const fn moving(self) -> Mirroring {
+        match self {
+            Self::Background => Mirroring::Background,
+            Self::Inline => Mirroring::Inline,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]

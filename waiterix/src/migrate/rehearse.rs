@@ -90,7 +90,7 @@ async fn all(rows: &Move, twin: &Move, options: &Rehearse) -> Result<(), String>
     let look =
         || Look { scope: Scope { ports: Vec::new() }, json: false, report: Some(options.report.clone()) };
     let scope = Scope { ports: Vec::new() };
-    start::start(twin, &Start { scope, at_once: 4, follow: false }).await?;
+    start::start(twin, &Start { scope, at_once: 4, follow: false, mirror: None }).await?;
     step("start");
     verify::verify(twin, &Verify { look: look(), exact: true }).await?;
     step("verify, to the letter");

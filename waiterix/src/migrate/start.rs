@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use waiterix_migration::plan::set_mirroring;
 use waiterix_migration::rows::{
     Backfill, BackfillSettings, Copied, Progress, Signal, Stop, ThrottleSettings,
 };
-use waiterix_ports::moving::Leader;
+use waiterix_ports::moving::{Leader, PlanStore as _};
 
 use super::databases::Move;
-use super::options::Start;
+use super::options::{Mirror, Port, Start};
 use super::others::Others;
 use super::plan::refused;
 use super::show::{Shown, size};
@@ -153,6 +154,20 @@ pub(super) async fn install(work: &Work) -> Result<(), String> {
     others.apart.mirrors.install().await.map_err(said)?;
     if is_new {
         tokio::time::sleep(LOOK * 3).await;
+    }
+    Ok(())
+}
+
+/// Has the ports that are meant follow when it is said, those that have something to follow with.
+pub(super) async fn mirror(work: &Work, mirror: Mirror) -> Result<(), String> {
+    let said = |error: waiterix_ports::Error| error.to_string();
+    let followed = |port: &&Port| matches!(port, Port::Rows | Port::Objects | Port::Sessions);
+    for port in work.ports.iter().filter(followed) {
+        let (plan, wanted) = (&*work.rows.ledger, mirror.moving());
+        if plan.plan().await.map_err(said)?.of(port.moving()).mirroring != wanted {
+            set_mirroring(plan, port.moving(), wanted, &work.rows.who).await.map_err(said)?;
+        }
+        banner::say(&format!("{}: followed {} from now on", port.moving().as_str(), wanted.as_str()));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod owners;
 mod record;
 mod report;
 pub(crate) mod rows;
-mod sides;
+pub(crate) mod sides;
 mod steps;
 mod storages;
 mod timeline;
@@ -77,6 +77,9 @@ pub(crate) struct Options {
     /// A port that moves: rows, objects, sessions, mail or sockets. All without.
     #[arg(long = "port", value_name = "PORT", value_parser = PORTS)]
     ports: Vec<String>,
+    /// Have the other side follow before a write is answered, rather than later.
+    #[arg(long)]
+    inline: bool,
     /// Move nothing: what the same load sees on the old side alone.
     #[arg(long)]
     baseline: bool,
@@ -309,7 +312,8 @@ async fn take_all(
     let go_on = || tokio::time::sleep(options.pause());
     go_on().await;
     steps.take("plan", &[]).await?;
-    steps.take("start", &[]).await?;
+    let how: &[&str] = if options.inline { &["--mirror", "inline"] } else { &[] };
+    steps.take("start", how).await?;
     // The service knows both sides from now on: other instances take over, and those before end what they have begun.
     let (program, folder, variables) = (steps.program.clone(), steps.folder.clone(), steps.variables.clone());
     // Guests come meanwhile, so nothing may wait here but what waits for itself.

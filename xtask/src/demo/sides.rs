@@ -22,8 +22,8 @@ const BUCKET: &str = "waiterix-pictures";
 const TABLE: &str = "waiterix-connections";
 
 /// The servers of both sides. They end when this is dropped, and also when this process ends in any other way.
-pub(super) struct Sides {
-    pub(super) old: Database,
+pub(crate) struct Sides {
+    pub(crate) old: Database,
     pub(super) new: Database,
     pub(super) google: Emulator,
     pub(super) amazon: Emulator,
@@ -41,7 +41,7 @@ fn fault(fault: &Fault) -> Failure {
 
 impl Sides {
     /// Starts everything and prepares on the new side what an operator would: bucket, sender, table of connections.
-    pub(super) async fn start(providers: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn start(providers: &Path) -> Result<Self, Failure> {
         // Commits wait for the disk on both sides, as they do in a restaurant.
         let options = postgres::Options { durable: true, ..postgres::Options::default() };
         let old = postgres::start(&options).map_err(|error| fault(&error))?;
@@ -92,12 +92,12 @@ impl Sides {
     }
 
     /// The variables by which the service finds both sides, but for which of them it uses.
-    pub(super) fn variables(&self) -> &[(String, String)] {
+    pub(crate) fn variables(&self) -> &[(String, String)] {
         &self.variables
     }
 
     /// What is said of the variable by the old providers or this tool.
-    pub(super) fn variable(&self, name: &str) -> &str {
+    pub(crate) fn variable(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
@@ -112,9 +112,28 @@ impl Sides {
         format!("AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/{service}/aws4_request")
     }
 
-    async fn prepare_amazon(&self) -> Result<(), Failure> {
+    /// Makes a bucket on the new side.
+    pub(crate) async fn make_bucket(&self, name: &str) -> Result<(), Failure> {
         let put = [("authorization", Self::authorization("s3"))];
-        self.amazon.call("PUT", &format!("/{BUCKET}"), &put, b"").await?;
+        self.amazon.call("PUT", &format!("/{name}"), &put, b"").await.map(drop)
+    }
+
+    /// Puts bytes under a key of the old side, past the service.
+    pub(crate) async fn put_old(&self, key: &str, size: usize) -> Result<(), Failure> {
+        let folder = self.variable("PRIVATE_OBJECT_DIR").trim_matches('/');
+        let (bucket, folder) = folder.split_once('/').unwrap_or((folder, ""));
+        let path = format!("/upload/storage/v1/b/{bucket}/o?uploadType=media&name={folder}/{key}");
+        let right = [
+            ("authorization", format!("Bearer {}", self.variable("STORAGE_TOKEN"))),
+            ("content-type", "image/jpeg".to_owned()),
+        ];
+        // No two are alike, and none is found by its first bytes.
+        let bytes: Vec<u8> = key.bytes().cycle().take(size).collect();
+        self.google.call("POST", &path.replace("//", "/"), &right, &bytes).await.map(drop)
+    }
+
+    async fn prepare_amazon(&self) -> Result<(), Failure> {
+        self.make_bucket(BUCKET).await?;
         let post =
             [("authorization", Self::authorization("ses")), ("content-type", "application/json".to_owned())];
         let identity = format!("{{\"EmailIdentity\":\"{SENDER}\"}}");

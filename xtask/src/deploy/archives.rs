@@ -14,6 +14,8 @@ use crate::command::{Failure, built, cargo, step};
 
 /// The functions, as binaries of `waiterix-lambda` and in `deploy/serverless.yml`.
 pub(crate) const FUNCTIONS: [&str; 4] = ["api", "websocket", "relay", "mail-events"];
+/// The profile they are built with.
+pub(crate) const PROFILE: &str = "function";
 /// The authorities by which RDS is known, as `DB_SSL_ROOT_CERT` names them.
 const AUTHORITIES: &str = "rds-global-bundle.pem";
 /// Where AWS publishes them.
@@ -37,7 +39,16 @@ pub(super) fn functions(folder: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::Said(error.to_string()))?;
     let mut build = cargo();
     build
-        .args(["lambda", "build", "--release", "--arm64", "--locked", "--package", "waiterix-lambda"])
+        .args([
+            "lambda",
+            "build",
+            "--profile",
+            PROFILE,
+            "--arm64",
+            "--locked",
+            "--package",
+            "waiterix-lambda",
+        ])
         .env("PATH", path)
         // The first random number of a process would take 50 ms, while a guest waits.
         .env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");

@@ -2,6 +2,7 @@
 
 mod copies;
 mod ground;
+mod objects;
 mod writes;
 
 use std::fs;
@@ -16,6 +17,7 @@ use super::machine;
 use crate::command::{Failure, built, step};
 use crate::demo;
 use ground::{Ground, median};
+use objects::Pictures;
 use writes::Written;
 
 /// Orders of the whole: with what belongs to them five million rows.
@@ -56,7 +58,7 @@ struct Line {
 
 /// Measures and answers the figures with their circumstances.
 pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
-    let (program, _) = demo::build(&whole.build)?;
+    let (program, providers) = demo::build(&whole.build)?;
     let circumstances = machine::description(&format!("cargo xtask bench migration --runs {}", whole.runs))?;
     let ground = Ground::prepare(program.clone(), (ORDERS * whole.scale).max(1_000.0) as u32)?;
     let mut lines = vec![copying(&ground, whole)?];
@@ -65,6 +67,7 @@ pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
     let (rows, bytes) = (ground.rows, ground.bytes);
     // The servers end here: what follows has its own.
     drop(ground);
+    lines.push(pictures(whole, &program, &providers)?);
     lines.extend(flipping(whole, &program)?);
     let mut text = format!(
         "{circumstances}\n\nBoth servers and the move share the machine and one disk. {rows} rows, {:.2} GB with indexes; medians of {}.\n\n\
@@ -75,7 +78,6 @@ pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
     for line in lines {
         text += &format!("| {} | {} | {} | {} |\n", line.what, line.ours, line.peers, line.goal);
     }
-    text += "\nNot measured here: objects beside rclone, and mirroring inline, which the program has no setting for.";
     Ok(text)
 }
 
@@ -201,6 +203,33 @@ fn writing(ground: &Ground, whole: &Whole) -> Result<Vec<Line>, Failure> {
     ])
 }
 
+fn pictures(whole: &Whole, program: &Path, providers: &Path) -> Result<Line, Failure> {
+    println!("\n==> Copying objects");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (mut taken, mut theirs, mut what) = (vec![], vec![], String::new());
+    for _ in 0..whole.runs {
+        let pictures = Pictures::prepare(&runtime, program, providers, whole.scale)?;
+        let ours = pictures.ours(program)?.as_secs_f64();
+        match pictures.rclone() {
+            Ok(seconds) => theirs.push(seconds.as_secs_f64()),
+            Err(failure) => println!("    rclone is LEFT OUT: {failure}"),
+        }
+        println!("    ours {ours:.2} s, rclone {:.2} s", theirs.last().copied().unwrap_or(f64::NAN));
+        taken.push(ours);
+        what = format!("copy {} objects, {} MB", pictures.count, pictures.bytes / 1_000_000);
+    }
+    Ok(Line {
+        what: format!("{what}, SHA-256 recorded"),
+        ours: format!("{:.1} s", median(taken)),
+        peers: if theirs.is_empty() {
+            "rclone left out".to_owned()
+        } else {
+            format!("rclone {:.1} s", median(theirs))
+        },
+        goal: "≤ 5 s",
+    })
+}
+
 /// The lead changes while guests order, as the demonstration shows it; and what the same guests see without a move.
 fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
     let orders = (100_000.0 * whole.scale).max(1_000.0) as u32;
@@ -231,6 +260,7 @@ fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
         serde_json::from_str(&text).map_err(|error| Failure::Said(error.to_string()))
     };
     let alone = run(&["--baseline", "--seconds", "20"])?;
+    let inline = run(&["--inline", "--flips", "3", "--seconds", "10"])?;
     let moved = run(&["--flips", &flips, "--seconds", "10"])?;
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     let pauses: Vec<String> = moved["flips"]
@@ -239,7 +269,12 @@ fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
         .flatten()
         .map(|flip| format!("{:.0}", number(&flip["pause_ms_longest"])))
         .collect();
-    let (single, mirrored) = (number(&alone["orders_ms_p99"]), number(&moved["flips"][0]["usual_ms_p99"]));
+    let single = number(&alone["orders_ms_p99"]);
+    // Before the first change there is the copy, too, and a time before it.
+    let usual = |report: &Value| -> f64 {
+        let flips = report["flips"].as_array().into_iter().flatten().skip(1);
+        median(flips.map(|flip| number(&flip["usual_ms_p99"])).collect()) / single
+    };
     Ok(vec![
         Line {
             what: format!("longest wait of a write in a change of the lead, {rate} orders per second"),
@@ -254,10 +289,12 @@ fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
             goal: "p99 ≤ 100 ms, 0 failed",
         },
         Line {
-            what: format!("p99 of an order that is mirrored in the background, {rate} per second"),
-            ours: format!("{:.2} of {single:.1} ms alone", mirrored / single),
+            what: format!(
+                "p99 of a write that is mirrored before its answer, and in the background, {rate} orders per second"
+            ),
+            ours: format!("{:.2} and {:.2} of {single:.1} ms alone", usual(&inline), usual(&moved)),
             peers: "-".to_owned(),
-            goal: "≤ 1.1",
+            goal: "≤ 2; ≤ 1.1",
         },
     ])
 }
