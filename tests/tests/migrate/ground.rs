@@ -21,6 +21,8 @@ use waiterix_tests::program::{self, Program};
 pub(crate) struct Ground {
     pub(crate) old: Scratch,
     pub(crate) new: Scratch,
+    /// How the new one is reached, if not at its own address.
+    pub(crate) way: Option<Url>,
     /// For evidence.
     pub(crate) folder: TempDir,
 }
@@ -51,14 +53,15 @@ impl Ground {
         let server = given(Backend::Postgres)?;
         let [old, new] =
             [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
-        Some(Self { old, new, folder: tempfile::tempdir().unwrap() })
+        Some(Self { old, new, way: None, folder: tempfile::tempdir().unwrap() })
     }
 
     /// The variables that name both databases.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let new = self.way.clone().unwrap_or_else(|| self.new.url());
         vec![
             ("LEGACY_DATABASE_URL", self.old.url().to_string()),
-            ("DATABASE_URL", self.new.url().to_string()),
+            ("DATABASE_URL", new.to_string()),
             ("LOG_LEVEL", "warn".to_owned()),
         ]
     }
@@ -192,6 +195,15 @@ impl Restaurant {
         let dish = json!({ "restaurantId": id, "name": "Soup", "description": "", "price": "10.00", "category": "Soups" });
         let dish = owner.post("/api/menu-items", &dish).await;
         Self { owner, id, dish }
+    }
+
+    /// An order of two lines.
+    pub(crate) fn meal(&self) -> Value {
+        let mut meal = self.soup();
+        let line = meal["items"][0].clone();
+        meal["items"] = json!([line, line]);
+        (meal["subtotal"], meal["total"]) = (json!("20.00"), json!("21.00"));
+        meal
     }
 
     fn soup(&self) -> Value {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use waiterix_backends::proxy::{Mode as Network, Proxy};
-use waiterix_backends::{Backend, given};
+use waiterix_backends::{Backend, given, postgres};
 use waiterix_contract::eventually;
 use waiterix_ports::moving::{Claiming, Mode, RowSide};
 use waiterix_ports::{ErrorKind, Retry};
 use waiterix_postgres::moving::PostgresSide;
+use waiterix_postgres::testing::Scratch;
 
-use crate::sides::{MIRROR, OPEN, SOON, Side, assert_equal, copy, key, pair, reached};
+use crate::common::ROWS;
+use crate::sides::{MIRROR, OPEN, SOON, Side, TABLES, assert_equal, copy, key, pair, reached};
 
 /// How long a statement may take in these tests.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -159,6 +161,37 @@ fn what_was_put_aside_is_made_again_whenever_it_was_broken_off() {
             side.side.after_copy().await.unwrap();
             assert_eq!(crate::common::catalog(&side.scratch.url()).await, before, "{needle}");
             assert_eq!(side.count("SELECT count(*) FROM waiterix_migration.put_aside").await, 0);
+        }
+    });
+}
+
+/// Nobody makes rows equal before the keys are there, so from then on nothing of the copy may be forgotten.
+#[test]
+fn what_was_copied_survives_a_killed_server_as_soon_as_its_keys_are_there() {
+    waiterix_contract::run(|| async {
+        let Some(from) = Side::standing(OPEN).await else { return };
+        from.run(ROWS).await;
+        // What is not asked to last is on the disk ten seconds later.
+        let settings = vec!["wal_writer_delay = '10s'".to_owned()];
+        let options = postgres::Options { durable: true, settings, ..postgres::Options::default() };
+        let mut server = postgres::start(&options).unwrap();
+        let scratch = Scratch::migrated(&server.url().clone()).await.unwrap();
+        let to = Side { side: reached(&scratch.url(), |_| {}), scratch };
+        to.side.install(MIRROR).await.unwrap();
+        to.side.before_copy().await.unwrap();
+        for table in TABLES {
+            copy(&from, &to, table, 10).await;
+        }
+        to.side.after_copy().await.unwrap();
+        server.kill();
+        server.start_again().unwrap();
+        for table in TABLES {
+            let copied = to.side.copied(table).await.unwrap();
+            assert!(
+                from.side.cut(table, 10).await.unwrap().iter().all(|range| copied.contains(range)),
+                "{table}"
+            );
+            assert_eq!(to.rows(table).await, from.rows(table).await, "{table}");
         }
     });
 }
