@@ -202,7 +202,7 @@ impl Restaurant {
         let mut meal = self.soup();
         let line = meal["items"][0].clone();
         meal["items"] = json!([line, line]);
-        (meal["subtotal"], meal["total"]) = (json!("20.00"), json!("21.00"));
+        (meal["subtotal"], meal["tax"], meal["total"]) = (json!("20.00"), json!("2.00"), json!("22.00"));
         meal
     }
 

@@ -179,7 +179,8 @@ async fn whatever_dies_while_guests_order_nothing_is_lost_and_nothing_is_double(
         watched.looks
     );
     let wrong = [&ordered.wrong, &signed.wrong, &foreign.wrong, &watched.wrong];
-    assert!(wrong.iter().all(|wrong| wrong.is_empty()), "{wrong:?}");
+    let wrong: Vec<&String> = wrong.into_iter().flat_map(|wrong| wrong.iter().take(10)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(ordered.acknowledged.len() > 50 && ordered.repeats > 0, "people came, and something died");
     assert!(signed.signed_in.len() > 3 && foreign.done > 10 && foreign.refused > 0 && watched.looks > 100);
 
