@@ -17,6 +17,7 @@ pub mod gcs;
 pub mod kitchen;
 pub mod lambda_runtime;
 pub mod program;
+pub mod psql;
 pub mod resend;
 pub mod socket;
 pub mod stack;

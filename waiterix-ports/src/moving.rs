@@ -299,8 +299,9 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`, `Timeout`.
     async fn standing(&self) -> Result<Option<Standing>>;
 
-    /// Replaces a standing by another of the next turn, if it is still the one that was seen; answers whether it was. It
-    /// waits for all writes that are under way, at most for this long, and keeps new ones waiting meanwhile. A repeat after
+    /// Replaces a standing by another of the next turn, if it is still the one that was seen; answers whether it was. Where
+    /// the next one lets in fewer, it waits for all writes that are under way, at most for this long, and keeps new ones waiting
+    /// meanwhile. A repeat after
     /// an unknown outcome finds the standing it made and answers `true`.
     ///
     /// # Errors

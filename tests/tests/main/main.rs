@@ -1,6 +1,12 @@
 //! All of it together: adapters that must agree, the service as a program and as functions, the move, and the rules of the tree.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failed test is a panic, and what led to it is shown"
+)]
 
 mod architecture;
 mod aws;

@@ -36,6 +36,23 @@ pub const fn leads(mode: Mode) -> bool {
     matches!(mode, Mode::Open | Mode::Announced)
 }
 
+/// Whether a standing may be replaced by another one only when no write is under way that it let in. Waiting keeps new writes waiting
+/// too, so nobody waits without need.
+///
+/// It is needed exactly where somebody is shut out: whoever was let in before writes on by a rule that is not that of the side any
+/// more. Of what [`may_follow`] that is the fence (after it nobody may write what the drain does not see) and a side that takes the
+/// lead (after it nobody may make rows equal to those of the former leader). Otherwise those who were let in are let in still, as when
+/// a fence is announced or taken back before it came; or nobody was let in, as when a fence is taken back, or decided, or a side begins
+/// to follow. Whoever looked a moment before such a change and is refused comes again.
+#[must_use]
+pub const fn shuts_out(standing: Standing, mode: Mode, epoch: u64) -> bool {
+    match standing.mode {
+        Mode::Open | Mode::Announced => !leads(mode),
+        Mode::Mirror => !matches!(mode, Mode::Mirror) || epoch != standing.epoch,
+        Mode::Fenced | Mode::Decided => false,
+    }
+}
+
 /// Whether a standing may be followed by another one; whatever else is asked of a side is a mistake.
 #[must_use]
 pub fn may_follow(standing: Standing, mode: Mode, epoch: u64) -> bool {
@@ -87,5 +104,25 @@ mod tests {
             };
             assert_eq!(next, expected, "{from:?}");
         }
+    }
+
+    #[test]
+    fn writes_are_waited_for_exactly_where_somebody_is_shut_out() {
+        let mut waits = Vec::new();
+        for (from, mode) in Mode::ALL.into_iter().flat_map(|from| Mode::ALL.map(|mode| (from, mode))) {
+            for epoch in [1, 2] {
+                let (standing, next) =
+                    (Standing { epoch: 1, mode: from, turn: 1 }, Standing { epoch, mode, turn: 2 });
+                let writers =
+                    [Writer::Anyone, Writer::Converger { epoch: 1 }, Writer::Converger { epoch: 2 }];
+                let is_shut_out = |writer| admits(standing, writer) && !admits(next, writer);
+                let expected = writers.into_iter().any(is_shut_out);
+                assert_eq!(shuts_out(standing, mode, epoch), expected, "{standing:?} to {next:?}");
+                if expected && may_follow(standing, mode, epoch) {
+                    waits.push((from, mode));
+                }
+            }
+        }
+        assert_eq!(waits, [(Mode::Announced, Mode::Fenced), (Mode::Mirror, Mode::Open)]);
     }
 }

@@ -74,11 +74,10 @@ pub enum Ended {
 const TRIES: u32 = 3;
 /// The pause before something is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// The pause before a step is tried again that waited for writes which did not end, and kept new ones waiting.
+/// The pause before something is tried again that was refused.
 const LONG: Duration = Duration::from_secs(5);
 
-/// Whether a failure says nothing of what became of the step, or that nobody was reached. The other kind is a step that waited
-/// for writes as long as it may.
+/// Whether a failure says nothing of what became of the step, or that nobody was reached.
 fn is_unknown(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable || error.retry_advice() == Retry::Ambiguous
 }
@@ -278,8 +277,9 @@ impl Cutover {
         Ended::Moved { epoch: view.to.epoch, paused, drained: run.dirty.len() as u64 }
     }
 
-    /// A step failed. What is not decided is given up after a few; a step that waited in vain for the writes before it is given
-    /// up at once, because new writes wait with it. Then the pauses become long, for the same reason.
+    /// A step failed. What is not decided is given up after a few failures; a fence that waited in vain for the writes before it is
+    /// given up at once, because new writes wait with it. The way back waits for nobody, and what is decided must be finished: both
+    /// are tried again at once.
     async fn trouble(&self, run: &mut Run, error: Error) -> Result<()> {
         self.progress.tell(&Event::TriedAgain { what: "cutover", why: error.to_string() });
         run.troubles += 1;
@@ -290,7 +290,8 @@ impl Cutover {
         if run.began.elapsed() > longest {
             return Err(error);
         }
-        let pause = if is_unknown(&error) { AGAIN } else { LONG };
+        let is_soon = is_unknown(&error) || error.kind() == ErrorKind::Timeout;
+        let pause = if is_soon { AGAIN } else { LONG };
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -96,12 +96,16 @@ impl RowSide for MemorySide {
 
     async fn shift(&self, seen: Standing, mode: Mode, epoch: u64, patience: Duration) -> Result<bool> {
         let shift = async {
-            let waited = tokio::time::timeout(patience, self.inner.gate.write()).await;
-            let _gate = waited.map_err(|_| {
-                Error::new(ErrorKind::Timeout, "memory.shift")
-                    .retry(Retry::Safe)
-                    .with("fault", "writes did not end")
-            })?;
+            let _gate = if guard::shuts_out(seen, mode, epoch) {
+                let waited = tokio::time::timeout(patience, self.inner.gate.write()).await;
+                Some(waited.map_err(|_| {
+                    Error::new(ErrorKind::Timeout, "memory.shift")
+                        .retry(Retry::Safe)
+                        .with("fault", "writes did not end")
+                })?)
+            } else {
+                None
+            };
             let next = Standing { epoch, mode, turn: seen.turn + 1 };
             let mut state = self.inner.state();
             if state.standing == Some(next) {

@@ -73,7 +73,7 @@ pub(super) struct Inner {
     pub(super) rows: Arc<dyn Rows>,
     /// Held while rows and journal are read or written, so that both are of one moment.
     pub(super) moment: RwLock<()>,
-    /// Shared by writes until they end, and exclusive for a change of the standing.
+    /// Shared by writes until they end, and exclusive for a change of the standing that shuts out some of them.
     pub(super) gate: Arc<RwLock<()>>,
     pub(super) locks: Mutex<HashMap<MovingKey, Arc<tokio::sync::Mutex<()>>>>,
     state: Mutex<State>,

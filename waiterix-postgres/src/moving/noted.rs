@@ -14,7 +14,9 @@ const ENTRIES: &str =
     "SELECT id, key FROM waiterix_migration.journal WHERE tab = $1 AND id > $2 ORDER BY id LIMIT $3";
 const DONE: &str =
     "DELETE FROM waiterix_migration.journal WHERE tab = $1 AND id = ANY ($2::text[]::bigint[])";
-const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.journal WHERE tab = $1 AND key = $2)";
+/// Keys are found by their hash, which has the index: the keys themselves may be too long for one.
+const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.journal \
+    WHERE hashtextextended(key, 0) = hashtextextended($2::text, 0) AND tab = $1 AND key = $2)";
 const BACKLOG: &str = "SELECT count(*), \
     coalesce(extract(epoch FROM clock_timestamp() - min(at)) * 1000, 0)::bigint \
     FROM waiterix_migration.journal WHERE tab = $1";

@@ -11,8 +11,8 @@ use super::work::{Bound, Limit, Trouble, Work};
 use crate::connect::Database;
 use crate::session::Mode as Access;
 
-/// Every guarded statement holds this lock, shared, until its transaction ends; whoever changes the standing holds it alone.
-/// The number means nothing.
+/// Every guarded statement holds this lock, shared, until its transaction ends; whoever shuts out writers by a change of the standing
+/// holds it alone. The number means nothing.
 pub(super) const LOCK: i64 = 0x5741_4954_4d4f_5645;
 
 const READ: &str = "SELECT epoch, mode, turn FROM waiterix_migration.standing";
@@ -55,7 +55,20 @@ pub(super) async fn read_within(work: &mut Work) -> Result<Option<Standing>, Tro
     rows.first().map(|row| decoded(row, work.operation)).transpose()
 }
 
+/// Whether somebody whom a standing lets in is not let in by the next one, so that writes under way must end first. It is the rule of
+/// the protocol, which this crate does not know; `tests/tests/guards_agree.rs` compares the two in every case.
+const fn shuts_out(seen: Standing, mode: Mode, epoch: u64) -> bool {
+    match seen.mode {
+        Mode::Open | Mode::Announced => !matches!(mode, Mode::Open | Mode::Announced),
+        Mode::Mirror => !matches!(mode, Mode::Mirror) || epoch != seen.epoch,
+        Mode::Fenced | Mode::Decided => false,
+    }
+}
+
 /// Replaces a standing, see [`waiterix_ports::moving::RowSide::shift`].
+///
+/// Of those who change it at the same time the lock of the row makes one succeed, whether or not they wait for writes. It is also what
+/// a transaction that is not READ COMMITTED holds until its end: that one is waited for in any case, with the same patience.
 pub(super) async fn shift(
     database: &Database,
     seen: Standing,
@@ -66,7 +79,10 @@ pub(super) async fn shift(
     const OPERATION: &str = "side.shift";
     // Without any patience there would be no limit.
     let patience_ms = patience.as_millis().max(1);
-    let opening = format!("SET LOCAL lock_timeout = {patience_ms}; SELECT pg_advisory_xact_lock({LOCK})");
+    let mut opening = format!("SET LOCAL lock_timeout = {patience_ms}");
+    if shuts_out(seen, mode, epoch) {
+        opening.push_str(&format!("; SELECT pg_advisory_xact_lock({LOCK})"));
+    }
     let limit = Limit::Of(patience + MOMENT);
     let mut work = Work::begin(database, Access::Write, limit, &opening, OPERATION).await?;
     let outcome = replace(&mut work, seen, mode, epoch).await;

@@ -22,6 +22,8 @@ use waiterix_tests::program::{self, Program};
 pub(crate) struct Ground {
     pub(crate) old: Scratch,
     pub(crate) new: Scratch,
+    /// How the new one is reached, if not at its own address.
+    pub(crate) way: Option<Url>,
     /// For evidence.
     pub(crate) folder: TempDir,
     /// What commands and servers are told besides.
@@ -54,14 +56,15 @@ impl Ground {
         let server = given(Backend::Postgres)?;
         let [old, new] =
             [Scratch::migrated(&server).await.unwrap(), Scratch::migrated(&server).await.unwrap()];
-        Some(Self { old, new, folder: tempfile::tempdir().unwrap(), more: Vec::new() })
+        Some(Self { old, new, way: None, folder: tempfile::tempdir().unwrap(), more: Vec::new() })
     }
 
     /// The variables that name both databases.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let new = self.way.clone().unwrap_or_else(|| self.new.url());
         let mut variables = vec![
             ("LEGACY_DATABASE_URL", self.old.url().to_string()),
-            ("DATABASE_URL", self.new.url().to_string()),
+            ("DATABASE_URL", new.to_string()),
             ("LOG_LEVEL", "warn".to_owned()),
         ];
         variables.extend(self.more.iter().cloned());
@@ -224,6 +227,15 @@ impl Restaurant {
         let dish = json!({ "restaurantId": id, "name": "Soup", "description": "", "price": "10.00", "category": "Soups" });
         let dish = owner.post("/api/menu-items", &dish).await;
         Self { owner, id, dish }
+    }
+
+    /// An order of two lines.
+    pub(crate) fn meal(&self) -> Value {
+        let mut meal = self.soup();
+        let line = meal["items"][0].clone();
+        meal["items"] = json!([line, line]);
+        (meal["subtotal"], meal["tax"], meal["total"]) = (json!("20.00"), json!("2.00"), json!("22.00"));
+        meal
     }
 
     fn soup(&self) -> Value {

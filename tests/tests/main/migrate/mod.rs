@@ -2,12 +2,16 @@
 
 mod gallery;
 mod ground;
+mod house;
 mod killed;
 mod mail;
 mod objects;
 mod outset;
+mod people;
+mod races;
 mod refused;
 mod sessions;
 mod sockets;
+mod torture;
 mod visitors;
 mod whole;

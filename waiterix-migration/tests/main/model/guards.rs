@@ -113,6 +113,11 @@ fn the_fence_waits_for_writes_under_way() {
 }
 
 #[test]
+fn a_side_that_takes_the_lead_waits_for_those_who_make_it_equal() {
+    refuted(Weakness::OpeningDoesNotWait, Size { relays: 2, ..SMALL }, LOST);
+}
+
+#[test]
 fn the_journal_is_in_the_transaction_of_the_write() {
     refuted(Weakness::NotesAfterTheCommit, Size { coordinators: 0, failures: true, ..SMALL }, EQUAL);
 }

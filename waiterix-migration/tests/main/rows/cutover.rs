@@ -98,7 +98,7 @@ async fn a_request_in_flight_at_the_flip_is_on_the_side_that_leads_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
-    for (skipped, mode) in [(0, Mode::Open), (1, Mode::Announced)] {
+    for skipped in [0, 1] {
         let stage = Stage::copied(3).await;
         let report = stage.process.verify().await;
         // It began before the announcement, or between that and the fence.
@@ -131,19 +131,13 @@ async fn a_write_that_does_not_end_ends_the_cutover_and_hardly_anybody_waits() {
         let stop = Stop::default();
         let ended =
             tokio::time::timeout(Duration::from_secs(100), run.run(Leader::New, Some(&report), &stop)).await;
-        if mode == Mode::Open {
-            assert!(reason(&ended.unwrap().unwrap()).contains("writes did not end"));
-        } else {
-            // Even the way back waits for that write; without it there is no harm, since everybody may write.
-            assert!(ended.is_err());
-        }
-        assert_eq!(stage.old.stands().unwrap().mode, mode);
+        // The announcement waits for nobody, and neither does the way back: the write goes on as if nothing was.
+        assert!(reason(&ended.unwrap().unwrap()).contains("writes did not end"));
+        assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
         let waited = guests.await.unwrap();
-        assert!(waited < Duration::from_secs(15), "{waited:?} of two minutes");
+        assert!(waited < Duration::from_secs(2), "{waited:?} of two minutes");
         over.store(true, Ordering::SeqCst);
         pass(Duration::from_secs(2)).await;
-        stage.process.cutover().settle().await.unwrap();
-        assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
         stage.process.drain().await;
         stage.assert_equal().await;
     }

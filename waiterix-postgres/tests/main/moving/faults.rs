@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use waiterix_backends::proxy::{Mode as Network, Proxy};
-use waiterix_backends::{Backend, given};
+use waiterix_backends::{Backend, given, postgres};
 use waiterix_contract::eventually;
 use waiterix_ports::moving::{Claiming, Mode, RowSide};
 use waiterix_ports::{ErrorKind, Retry};
 use waiterix_postgres::moving::PostgresSide;
+use waiterix_postgres::testing::Scratch;
 
-use crate::moving::sides::{MIRROR, OPEN, SOON, Side, assert_equal, copy, key, pair, reached};
+use crate::common::ROWS;
+use crate::moving::sides::{MIRROR, OPEN, SOON, Side, TABLES, assert_equal, copy, key, pair, reached};
 
 /// How long a statement may take in these tests.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -159,6 +161,47 @@ fn what_was_put_aside_is_made_again_whenever_it_was_broken_off() {
             side.side.after_copy().await.unwrap();
             assert_eq!(crate::common::catalog(&side.scratch.url()).await, before, "{needle}");
             assert_eq!(side.count("SELECT count(*) FROM waiterix_migration.put_aside").await, 0);
+        }
+    });
+}
+
+fn signal(name: &str, pid: i64) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Nobody makes rows equal before the keys are there, so from then on nothing of the copy may be forgotten.
+#[test]
+fn what_was_copied_survives_a_killed_server_as_soon_as_its_keys_are_there() {
+    waiterix_contract::run(|| async {
+        let Some(from) = Side::standing(OPEN).await else { return };
+        from.run(ROWS).await;
+        // Nobody but a commit that asks for it brings the log to the disk.
+        let settings = ["wal_writer_delay = '10s'", "bgwriter_lru_maxpages = 0", "autovacuum = off"];
+        let settings = settings.map(str::to_owned).to_vec();
+        let options = postgres::Options { durable: true, settings, ..postgres::Options::default() };
+        let mut server = postgres::start(&options).unwrap();
+        let scratch = Scratch::migrated(&server.url().clone()).await.unwrap();
+        let to = Side { side: reached(&scratch.url(), |_| {}), scratch };
+        to.side.install(MIRROR).await.unwrap();
+        to.side.before_copy().await.unwrap();
+        let writer =
+            to.count("SELECT pid::bigint FROM pg_stat_activity WHERE backend_type = 'walwriter'").await;
+        signal("STOP", writer);
+        for table in TABLES {
+            copy(&from, &to, table, 10).await;
+        }
+        to.side.after_copy().await.unwrap();
+        server.kill();
+        signal("KILL", writer);
+        server.start_again().unwrap();
+        for table in TABLES {
+            let copied = to.side.copied(table).await.unwrap();
+            assert!(
+                from.side.cut(table, 10).await.unwrap().iter().all(|range| copied.contains(range)),
+                "{table}"
+            );
+            assert_eq!(to.rows(table).await, from.rows(table).await, "{table}");
         }
     });
 }

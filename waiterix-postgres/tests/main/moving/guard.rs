@@ -181,6 +181,39 @@ fn a_fence_that_waits_too_long_changes_nothing_and_lets_everybody_go_on() {
     });
 }
 
+#[test]
+fn a_change_that_shuts_out_nobody_waits_for_no_write_and_keeps_none_waiting() {
+    waiterix_contract::run(|| async {
+        let Some(side) = Side::standing(OPEN).await else { return };
+        let mut early = side.psql().await;
+        execute(&mut early, &format!("BEGIN; {WRITE}")).await;
+        // As long as it is open a fence may be announced and taken back, but does not come.
+        let at_once = Duration::from_millis(1);
+        let announced = shifted(&side, OPEN, Mode::Announced).await;
+        let error = side.side.shift(announced, Mode::Fenced, 1, at_once).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        let open = shifted(&side, announced, Mode::Open).await;
+        execute(&mut early, &format!("{WRITE}; COMMIT")).await;
+        assert_eq!(side.count("SELECT count(*) FROM users").await, 2);
+        // Whoever is let in meanwhile holds up no later step of the way to the other side, either.
+        let fenced = shifted(&side, shifted(&side, open, Mode::Announced).await, Mode::Fenced).await;
+        assert_eq!(side.refusal(WRITE).await.as_deref(), Some(NOT_LEADING));
+        let decided = shifted(&side, fenced, Mode::Decided).await;
+        assert!(side.side.shift(decided, Mode::Mirror, 2, at_once).await.unwrap());
+        let mut following = side.psql().await;
+        execute(&mut following, &format!("BEGIN; SET LOCAL waiterix.converging = '2'; {WRITE}")).await;
+        let mirror = Standing { epoch: 2, mode: Mode::Mirror, turn: decided.turn + 1 };
+        let error = side.side.shift(mirror, Mode::Open, 3, at_once).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Timeout,
+            "a side that is being made equal does not lead yet: {error}"
+        );
+        execute(&mut following, "COMMIT").await;
+        assert!(side.side.shift(mirror, Mode::Open, 3, SOON).await.unwrap());
+    });
+}
+
 /// Its snapshot shows the standing of before.
 #[test]
 fn a_repeatable_read_writer_older_than_the_fence_is_refused() {

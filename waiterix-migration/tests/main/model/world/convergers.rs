@@ -185,6 +185,13 @@ impl Move {
         let Some(mut at) = world.convergence(who) else { return false };
         let Some((act, stage)) = self.rules.converge(at.stage, at.has_read) else { return false };
         let (source, target) = (at.source, other(at.source));
+        let writer = Writer::Converger { epoch: at.epoch.into() };
+        if matches!(act, Act::Hold | Act::Make)
+            && !self.rules.admits_at(act, world.sides[target].stand.real(), writer)
+        {
+            world.set_convergence(who, None);
+            return true;
+        }
         match act {
             Act::Claim => {
                 for key in 0..self.size.keys {
@@ -210,11 +217,6 @@ impl Move {
                 }
             }
             Act::Make => {
-                let writer = Writer::Converger { epoch: at.epoch.into() };
-                if !self.rules.admits(world.sides[target].stand.real(), writer) {
-                    world.set_convergence(who, None);
-                    return true;
-                }
                 for key in (0..self.size.keys).filter(|key| at.has(*key)) {
                     // What is equal already is not written.
                     if !world.sides[target].rows[key].equals(at.images[key]) {

@@ -226,7 +226,7 @@ impl Move {
         if !is_seen || !self.rules.may_follow(now.real(), mode, epoch.into()) {
             return Some(false);
         }
-        let waits = world.is_written(side) && !self.rules.lacks(Weakness::FenceDoesNotWait);
+        let waits = world.is_written(side) && self.rules.waits(now.real(), mode, epoch.into());
         if waits || next.turn > self.size.turns {
             return None;
         }

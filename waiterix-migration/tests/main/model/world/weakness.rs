@@ -32,8 +32,10 @@ pub enum Weakness {
     MirrorAdmitsAnyone,
     /// A side that follows takes rows of the leader of any epoch.
     IgnoresTheEpoch,
-    /// A standing is replaced while writes are under way.
+    /// Writes are ended while some are under way.
     FenceDoesNotWait,
+    /// A side takes the lead while its rows are being made equal to those of the one before.
+    OpeningDoesNotWait,
     /// The journal is filled after the commit of the write.
     NotesAfterTheCommit,
     /// Rows that are made equal are noted too.
@@ -89,6 +91,22 @@ impl Rules {
 
     pub(super) fn is_noted(self, writer: Writer) -> bool {
         self.lacks(Weakness::NotesWhatItMakes) || guard::is_noted(writer)
+    }
+
+    /// Whether a change of a standing waits for the writes that are under way. Those who make keys equal are waited for by what
+    /// they do itself: it is admitted where it comes about.
+    pub(super) fn waits(self, standing: Standing, mode: Mode, epoch: u64) -> bool {
+        guard::shuts_out(standing, mode, epoch) && !self.lacks(Weakness::FenceDoesNotWait)
+    }
+
+    /// Whether somebody who makes keys equal is admitted when it locks them, and when it writes. The lock of the standing makes the two
+    /// one: a side does not take the lead in between.
+    pub(super) fn admits_at(self, act: Act, standing: Standing, writer: Writer) -> bool {
+        let is_asked = match act {
+            Act::Hold => self.lacks(Weakness::OpeningDoesNotWait),
+            _ => !self.lacks(Weakness::OpeningDoesNotWait),
+        };
+        !is_asked || self.admits(standing, writer)
     }
 
     pub(super) fn may_follow(self, standing: Standing, mode: Mode, epoch: u64) -> bool {
