@@ -56,7 +56,7 @@ pub(super) async fn read_within(work: &mut Work) -> Result<Option<Standing>, Tro
 }
 
 /// Whether somebody whom a standing lets in is not let in by the next one, so that writes under way must end first. It is the rule of
-/// the protocol, which this crate does not know; `tests/tests/guards_agree.rs` compares the two in every case.
+/// the protocol, which this crate does not know; `tests/tests/main/guards_agree.rs` compares the two in every case.
 const fn shuts_out(seen: Standing, mode: Mode, epoch: u64) -> bool {
     match seen.mode {
         Mode::Open | Mode::Announced => !matches!(mode, Mode::Open | Mode::Announced),

@@ -177,6 +177,24 @@ async fn an_outcome_that_stays_unknown_is_said_to_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_mirrored_inline_is_there_before_the_answer_until_it_is_said_otherwise() {
+    let house = House::new().await;
+    let process = house.stage.process(Arc::new(Wire::default()), Arc::new(Wire::default()));
+    let [old, new]: [Arc<dyn Store>; 2] = [Arc::new(house.old.clone()), Arc::new(house.new.clone())];
+    let (lead, converger) = (process.lead.clone(), process.converger.clone());
+    let store = DualStore::new(old, new, lead, converger, DualSettings::default());
+    let mut arrived = Vec::new();
+    for (id, mirroring) in
+        [("o1", Mirroring::Background), ("o2", Mirroring::Inline), ("o3", Mirroring::Background)]
+    {
+        store.mirror(mirroring);
+        store.commit(&order(id)).await.unwrap();
+        arrived.push(orders(&house.new).await);
+    }
+    assert_eq!(arrived, [vec![], vec!["o2".to_owned()], vec!["o2".to_owned()]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_two_phases_behind_writes_where_the_lead_is() {
     let house = House::new().await;
     let behind = house.quiet(Mirroring::Inline);
