@@ -131,18 +131,19 @@ impl ObjectSweep {
             };
             let known = self.known(page.keys.iter().map(|(key, _)| &**key)).await?;
             let (of_page, mut of_it) = (page.keys.len() as u64, 0);
-            let keys = stream::iter(page.keys)
-                .filter_map(|(key, _)| async move { stop.goes_on().await.then_some(key) });
-            let steps = keys.map(|key| {
+            let steps = page.keys.into_iter().map(|(key, _)| {
                 let recorded = known.get(&key).cloned();
-                self.step(key, recorded)
+                async move {
+                    if stop.goes_on().await { self.step(key, recorded).await.map(Some) } else { Ok(None) }
+                }
             });
-            let mut steps = std::pin::pin!(steps.buffer_unordered(self.at_once));
+            let mut steps = stream::iter(steps).buffer_unordered(self.at_once);
             let mut equal = Vec::new();
             while let Some(step) = steps.next().await {
+                let Some(step) = step? else { continue };
                 of_it += 1;
                 swept.seen += 1;
-                match step? {
+                match step {
                     Step::Gone => {}
                     Step::Equal(record) => {
                         swept.equal += 1;
@@ -159,6 +160,7 @@ impl ObjectSweep {
                 }
                 told(&swept, place.done + of_it);
             }
+            drop(steps);
             self.records.keep_records(&equal).await?;
             if of_it < of_page {
                 // The page is walked again, and what was found equal in it is not read again.

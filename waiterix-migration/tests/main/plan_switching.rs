@@ -497,7 +497,7 @@ async fn nobody_waits_longer_for_one_that_is_silent_than_it_said_that_it_serves(
         let budget = Budget { announcing: Duration::from_millis(announcing), ..budget() };
         Switching::new(service.plan.clone(), PORT, service.instances[0].1.clone(), "ops", budget)
     };
-    let ended = switching(50).run(Leader::New, &json!({})).await.unwrap();
+    let ended = switching(1_000).run(Leader::New, &json!({})).await.unwrap();
     assert!(
         matches!(&ended, Ended::TurnedBack { waited_for, .. } if waited_for == &["command"]),
         "{ended:?}"

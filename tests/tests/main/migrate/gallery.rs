@@ -58,12 +58,12 @@ impl Gallery {
     }
 
     /// Everything the old storage holds.
-    pub(crate) async fn old(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) async fn at_the_old(&self) -> BTreeMap<String, Vec<u8>> {
         contents(&self.bucket.store()).await
     }
 
     /// Everything the new storage holds.
-    pub(crate) async fn new(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) async fn at_the_new(&self) -> BTreeMap<String, Vec<u8>> {
         contents(&self.cloud.store().await).await
     }
 

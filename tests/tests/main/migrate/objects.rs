@@ -35,7 +35,7 @@ async fn pictures_move_there_and_back_and_there_again_while_owners_upload_and_so
     let photographer = Photographer::comes(gallery.clone(), &restaurant);
     let late_dish = dish(&owner, &restaurant.id, "late").await.unwrap();
     let before_the_plan = granted(&owner).await.unwrap();
-    assert!(gallery.new().await.is_empty(), "without a plan nobody follows");
+    assert!(gallery.at_the_new().await.is_empty(), "without a plan nobody follows");
 
     let said = ground.migrate(&of(&["start"], &BOTH)).await.output();
     assert!(said.contains(" objects, ") && said.contains(" objects/s, "), "{said}");
@@ -46,7 +46,7 @@ async fn pictures_move_there_and_back_and_there_again_while_owners_upload_and_so
     for (grant, picture) in [(&before_the_plan, &late), (&before_the_end, &later)] {
         upload(grant, picture).await.unwrap();
         eventually(SOON, "an upload that was allowed before the walk is copied", async || {
-            gallery.new().await.values().any(|bytes| bytes == picture)
+            gallery.at_the_new().await.values().any(|bytes| bytes == picture)
         })
         .await;
     }
@@ -58,7 +58,7 @@ async fn pictures_move_there_and_back_and_there_again_while_owners_upload_and_so
     old.put("public/uploads/old-0004", PutBlob::new(picture(3))).await.unwrap();
     old.delete("public/uploads/old-0005").await.unwrap();
     ground.migrate(&of(&["start"], &BOTH)).await.output();
-    let new = gallery.new().await;
+    let new = gallery.at_the_new().await;
     assert_eq!(new.get("public/uploads/foreign"), Some(&picture(2)));
     assert_eq!(new.get("public/uploads/old-0004"), Some(&picture(3)));
     assert!(!new.contains_key("public/uploads/old-0005"), "what it deleted is deleted");
@@ -90,7 +90,7 @@ async fn pictures_move_there_and_back_and_there_again_while_owners_upload_and_so
         eventually(SOON, "a picture that was taken away is gone", is_gone).await;
     }
     eventually(SOON, "both sides are equal when all is quiet", async || {
-        gallery.old().await == gallery.new().await
+        gallery.at_the_old().await == gallery.at_the_new().await
     })
     .await;
     finished(&gallery, service, &restaurant, &data).await;
@@ -126,8 +126,8 @@ async fn finished(
     ground.migrate(&finish).await.output();
     assert!(!Ground::is_touched(&ground.new).await, "nothing is left in the new database");
     assert_eq!(
-        gallery.old().await,
-        gallery.new().await,
+        gallery.at_the_old().await,
+        gallery.at_the_new().await,
         "what the new side alone got is at the old one, too"
     );
     seen(&owner, &path, &picture(6)).await.unwrap();
@@ -146,11 +146,11 @@ async fn a_walk_over_objects_that_was_killed_or_interrupted_goes_on() {
     assert!(ground.killed_at(&start, " objects/s").await, "it was not through by then");
     let said = ground.interrupted_at(&start, " objects/s").await.output();
     assert!(said.contains("; stopped: ") && said.contains("goes on from here"), "{said}");
-    let copied = gallery.new().await.len();
+    let copied = gallery.at_the_new().await.len();
     assert!(copied < 120, "it ended in the middle: {copied}");
     ground.migrate(&start).await.output();
     ground.migrate(&of(&["verify", "--exact"], &OBJECTS)).await.output();
-    assert_eq!(gallery.new().await, gallery.old().await);
+    assert_eq!(gallery.at_the_new().await, gallery.at_the_old().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

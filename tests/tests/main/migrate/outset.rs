@@ -48,7 +48,7 @@ async fn a_dual_service_serves_from_the_old_side_alone_until_the_move_begins() {
     let path = gallery.show(&owner, &second, &picture(2)).await.unwrap();
     let key = path.trim_start_matches("/api/objects/").to_owned();
     eventually(SOON, "what is stored from now on is copied", async || {
-        gallery.new().await.get(&key) == Some(&picture(2))
+        gallery.at_the_new().await.get(&key) == Some(&picture(2))
     })
     .await;
     for port in ["rows", "sessions", "objects"] {

@@ -82,10 +82,13 @@ async fn answer(owner: &Client, restaurant: &str, text: &str) -> Result<(), Stri
     crate::migrate::gallery::asked(owner, Method::POST, "/api/chef/answer", Some(&answer)).await.map(drop)
 }
 
+/// When each answer was on its way.
+type Answers = BTreeMap<u64, (Instant, Instant)>;
+
 /// A chef who answers without a pause; tells when each answer was on its way.
 struct Chef {
     enough: Arc<AtomicBool>,
-    answering: JoinHandle<(BTreeMap<u64, (Instant, Instant)>, Vec<String>)>,
+    answering: JoinHandle<(Answers, Vec<String>)>,
 }
 
 impl Chef {
@@ -109,7 +112,7 @@ impl Chef {
         Self { enough, answering }
     }
 
-    async fn leaves(self) -> BTreeMap<u64, (Instant, Instant)> {
+    async fn leaves(self) -> Answers {
         self.enough.store(true, Ordering::SeqCst);
         let (answers, failures) = self.answering.await.unwrap();
         assert_eq!(failures, Vec::<String>::new());
