@@ -56,8 +56,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut tests = runner.command();
     tests.args(WHOLE).envs(fleet.variables());
     if runner == Runner::Libtest {
-        // Without this it would repeat the examples above.
-        tests.args(["--lib", "--bins", "--tests"]);
+        // Without these it would repeat the examples above, and one failure would hide those of all crates after it.
+        tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
     tests.envs(templates.map(|folder| (deployment::VARIABLE, folder)));
     let proven = adapters::fresh_folder()?;
