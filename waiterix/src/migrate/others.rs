@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use waiterix_compose::dual::Apart;
 use waiterix_compose::dual::sockets::{DRAIN, PER_SECOND};
+use waiterix_migration::MAIL_MEMORY;
 use waiterix_migration::plan::{Budget, Ended, Switching};
 use waiterix_migration::rows::{Progress, SILENCE, Stop};
 use waiterix_ports::moving::{
@@ -25,6 +27,9 @@ use super::start::heed;
 const PAGE: u32 = 500;
 /// How many differences are named.
 const MOST: usize = 100;
+/// How often sessions are compared before a change is refused, and how long people are left alone in between.
+const LOOKS: u32 = 3;
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What was found of a port: for machines, in one line for people, and whether it is well.
 #[derive(Debug)]
@@ -155,7 +160,7 @@ impl Others {
         if port == MovingPort::Mail {
             return self.share_mail(if to == Leader::New { 100 } else { 0 }, options, stop).await;
         }
-        let compared = self.verify(port, false, false).await?;
+        let compared = self.compared_before_change(port).await?;
         if !compared.is_well {
             return Err(format!(
                 "{}: the two sides are not equal; `waiterix migrate repair` makes them so",
@@ -201,6 +206,23 @@ impl Others {
         self.note(port, if is_well { what } else { "given up" }, json.clone()).await?;
         json["port"] = json!(port.as_str());
         Ok(Said { json, line: format!("{:<9} {line}", port.as_str()), is_well })
+    }
+
+    /// Compares both sides before the lead changes. What people do meanwhile is no reason to refuse, so sessions that differ are
+    /// looked at again a moment later; and what mail remembers is carried first, in case it was written while the lead last changed.
+    async fn compared_before_change(&self, port: MovingPort) -> Result<Said, String> {
+        let mut looks = 1;
+        loop {
+            if let (MovingPort::Sessions, Some((_, sweep))) = (port, &self.apart.mirrors.sessions) {
+                sweep.carry(&MAIL_MEMORY).await.map_err(said)?;
+            }
+            let compared = self.verify(port, false, false).await?;
+            if compared.is_well || port != MovingPort::Sessions || looks == LOOKS {
+                return Ok(compared);
+            }
+            looks += 1;
+            tokio::time::sleep(MOMENT).await;
+        }
     }
 
     /// Gives the lead to a side as far as the plan goes.
