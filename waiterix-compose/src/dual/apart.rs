@@ -11,7 +11,6 @@ use waiterix_domain::Secret;
 use waiterix_layers::Meter;
 use waiterix_migration::plan::Pace;
 use waiterix_ports::Clock;
-use waiterix_ports::moving::PlanStore as _;
 use waiterix_ports::vars::Vars;
 use waiterix_postgres::connect::Database;
 
@@ -89,7 +88,7 @@ impl Apart {
             mirrors.objects(old, new, clock);
         }
         let watch = mirrors.watch.clone();
-        let watching = tokio::spawn(async move { watch.run().await });
+        let watching = tokio::spawn(async move { watch.run(std::future::pending()).await });
         Ok(Self { mirrors, watching, instance, databases, families })
     }
 
@@ -101,10 +100,11 @@ impl Apart {
 
     /// Leaves the plan, so that nobody waits for this process, and lets go of all connections.
     pub async fn close(&self) {
-        self.watching.abort();
         if self.mirrors.are_any() {
-            let _ = tokio::time::timeout(CLOSING, self.mirrors.plan.leave(&self.instance)).await;
+            let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
         }
+        // It has nothing under way any more.
+        self.watching.abort();
         self.families.close().await;
         for database in &self.databases {
             database.close(CLOSING).await;

@@ -172,12 +172,7 @@ impl Mirrors {
     /// Keeps up with the plan and makes the other sides equal, in the background.
     pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
         let (watch, watching) = (self.watch.clone(), stop.clone());
-        let mut tasks = vec![tokio::spawn(async move {
-            tokio::select! {
-                () = watch.run() => {}
-                () = stopped(&watching) => {}
-            }
-        })];
+        let mut tasks = vec![tokio::spawn(async move { watch.run(stopped(&watching)).await })];
         if let Some((mirror, sweep)) = &self.sessions {
             let (mirror, sweep, noted) = (mirror.clone(), sweep.clone(), self.noted.clone());
             tasks.push(tokio::spawn(relay("sessions", self.watch.clone(), stop.clone(), move || {

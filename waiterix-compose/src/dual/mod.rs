@@ -60,7 +60,6 @@ pub(crate) struct Moving {
     databases: [Database; 2],
     rows: Option<rows::Rows>,
     mirrors: Mirrors,
-    instance: String,
 }
 
 /// The ports of a selection, and what goes on beside them: it is known who leads, and the side that follows is made equal.
@@ -131,7 +130,7 @@ pub(crate) async fn ports(
     tasks.push(tokio::spawn(heed(PostgresPlan::new(databases[1].clone()), dual, stop.clone())));
     tasks.extend(mirrors.follow(&stop));
     let ports = Ports { store, blobs, mailer, sessions, notifier };
-    Ok((ports, Some(Moving { stop, tasks, databases, rows, mirrors, instance })))
+    Ok((ports, Some(Moving { stop, tasks, databases, rows, mirrors })))
 }
 
 /// A name that no process had before.
@@ -199,8 +198,7 @@ impl Moving {
         }
         if self.mirrors.are_any() {
             // Otherwise whoever changes a leader waits for this process until it counts as gone.
-            let plan = PostgresPlan::new(self.databases[1].clone());
-            let _ = tokio::time::timeout(CLOSING, plan.leave(&self.instance)).await;
+            let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
         }
         for database in &self.databases {
             database.close(CLOSING).await;

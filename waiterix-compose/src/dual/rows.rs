@@ -63,12 +63,7 @@ impl Rows {
         let (lead, relay) = (self.lead.clone(), self.relay.clone());
         let (keeping, relaying) = (stop.clone(), stop.clone());
         vec![
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = lead.keep() => {}
-                    () = stopped(&keeping) => {}
-                }
-            }),
+            tokio::spawn(async move { lead.keep(stopped(&keeping)).await }),
             tokio::spawn(async move { relay.run(&relaying).await }),
         ]
     }

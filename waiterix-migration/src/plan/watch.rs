@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ pub struct Watch {
     seen: Mutex<Option<Seen>>,
     /// One look at a time.
     looking: tokio::sync::Mutex<()>,
+    has_left: AtomicBool,
     /// How many looks have begun, and which was the last that succeeded.
     begun: AtomicU64,
     succeeded: AtomicU64,
@@ -106,6 +108,7 @@ impl Watch {
             pace,
             seen: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
+            has_left: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             gates: std::array::from_fn(|_| Arc::default()),
@@ -137,9 +140,13 @@ impl Watch {
         self.seen().as_ref().map(|seen| self.age(seen))
     }
 
-    /// Looks at the plan for as long as it is polled: a service runs it beside its work. Without it, as in functions that are
-    /// frozen between calls, calls look themselves.
-    pub async fn run(&self) {
+    /// Looks at the plan until something is over: a service runs it beside its work. Without it, as in functions that are frozen
+    /// between calls, calls look themselves.
+    ///
+    /// It ends between two looks. One that was dropped under way might still be heard after [`Watch::leave`], and all would wait for a
+    /// process that is no more.
+    pub async fn run(&self, until: impl Future<Output = ()> + Send) {
+        let mut until = pin!(until);
         let mut standing_since = HashMap::new();
         loop {
             let is_near = match self.look().await {
@@ -150,7 +157,11 @@ impl Watch {
                 // Calls find out themselves what it means for them.
                 Err(_) => false,
             };
-            sleep(if is_near { self.pace.near } else { self.pace.every }).await;
+            let again = sleep(if is_near { self.pace.near } else { self.pace.every });
+            tokio::select! {
+                () = &mut until => return,
+                () = again => {}
+            }
         }
     }
 
@@ -185,11 +196,14 @@ impl Watch {
         }
     }
 
-    /// Says that this process ends, so that nobody waits for it. Nothing may be served afterwards.
+    /// Says that this process ends, so that nobody waits for it. It waits for a look that is under way, and there is none afterwards:
+    /// nothing is served any more.
     ///
     /// # Errors
     /// Those of [`PlanStore::leave`]; then it is waited for until [`Pace::gone_after`].
     pub async fn leave(&self) -> Result<()> {
+        self.has_left.store(true, Ordering::SeqCst);
+        let _alone = self.looking.lock().await;
         self.store.leave(&self.instance).await
     }
 
@@ -228,6 +242,10 @@ impl Watch {
     pub async fn look(&self) -> Result<Plan> {
         let asked = self.begun.load(Ordering::SeqCst);
         let _alone = self.looking.lock().await;
+        if self.has_left.load(Ordering::SeqCst) {
+            let error = Error::new(ErrorKind::Unavailable, "plan.look");
+            return Err(error.with("fault", "this process has left the plan, because it ends"));
+        }
         if self.succeeded.load(Ordering::SeqCst) > asked
             && let Some(seen) = &*self.seen()
         {

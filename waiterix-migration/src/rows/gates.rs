@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use waiterix_domain::Timestamp;
 use waiterix_ports::Result;
 use waiterix_ports::moving::Mode;
 
-use super::lead::SILENCE;
+use super::lead::{REFRESH, SILENCE};
 use super::sides::Sides;
 use super::verify::Report;
 use crate::phase::Leader;
@@ -24,6 +25,8 @@ pub struct GateSettings {
     pub pressure: Duration,
     /// The highest difference of either server's clock from ours. 10 s.
     pub clock: Duration,
+    /// How long to wait for processes that serve to see who leads, as after a change a moment ago. 5 s.
+    pub seen_within: Duration,
 }
 
 impl Default for GateSettings {
@@ -34,6 +37,7 @@ impl Default for GateSettings {
             age: Duration::from_secs(2),
             pressure: Duration::from_millis(200),
             clock: Duration::from_secs(10),
+            seen_within: Duration::from_secs(5),
         }
     }
 }
@@ -117,12 +121,24 @@ impl Gates {
         gates.gate("quarantine", (!quarantined.is_empty()).then(text));
         gates.gate("comparison", comparison(report, from, now, settings));
         let turn = ours.standing.map_or(0, |standing| standing.turn);
-        let behind = sides.behind(from, turn).await?;
+        let behind = behind_for(sides, from, turn, settings.seen_within).await?;
         gates.gate(
             "instances",
             (!behind.is_empty()).then(|| format!("have not seen who leads: {}", behind.join(", "))),
         );
         Ok(gates)
+    }
+}
+
+/// The instances that have not seen a turn, when they have had time to look.
+async fn behind_for(sides: &Sides, side: Leader, turn: u64, time: Duration) -> Result<Vec<String>> {
+    let end = Instant::now() + time;
+    loop {
+        let behind = sides.behind(side, turn).await?;
+        if behind.is_empty() || Instant::now() >= end {
+            return Ok(behind);
+        }
+        sleep(REFRESH / 4).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who leads, as an instance remembers it.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -226,8 +227,12 @@ impl Lead {
         self.sides.of(Leader::New).leave(&self.instance).await
     }
 
-    /// Refreshes for as long as it is polled, and ends what a cutover left behind that died.
-    pub async fn keep(&self) {
+    /// Refreshes until something is over, and ends what a cutover left behind that died.
+    ///
+    /// It ends between two looks. What was dropped under way might still be heard after [`Lead::leave`], and all would wait for a process
+    /// that is no more.
+    pub async fn keep(&self, until: impl Future<Output = ()> + Send) {
+        let mut until = pin!(until);
         loop {
             // A failure has its effect in `believed`.
             if let Ok(seen) = self.refresh().await
@@ -235,7 +240,10 @@ impl Lead {
             {
                 let _ = acts::settle(&self.sides, REFRESH).await;
             }
-            tokio::time::sleep(REFRESH / 2).await;
+            tokio::select! {
+                () = &mut until => return,
+                () = tokio::time::sleep(REFRESH / 2) => {}
+            }
         }
     }
 

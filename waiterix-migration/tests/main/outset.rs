@@ -250,7 +250,7 @@ async fn a_change_whose_coordinator_died_is_ended_although_nobody_writes() {
         assert!(plan.shift(MovingPort::Sessions, turn, &left, &why).await.unwrap());
         let pace = Pace { left_behind: Duration::from_millis(100), ..Pace::default() };
         let watch = watch(&plan, &Arc::default(), pace);
-        let running = tokio::spawn(async move { watch.run().await });
+        let running = tokio::spawn(async move { watch.run(std::future::pending()).await });
         eventually(Duration::from_secs(20), "it is turned back", async || {
             plan.plan().await.unwrap().of(MovingPort::Sessions).stage == Stage::Steady
         })

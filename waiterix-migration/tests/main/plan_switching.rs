@@ -81,7 +81,7 @@ impl Service {
             .iter()
             .map(|(watch, _)| {
                 let watch = watch.clone();
-                tokio::spawn(async move { watch.run().await })
+                tokio::spawn(async move { watch.run(std::future::pending()).await })
             })
             .collect();
         Self { moving, plan, instances, running }

@@ -1,6 +1,6 @@
 //! `waiterix migrate finish`: ends the move for good.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use waiterix_migration::rows::SILENCE;
@@ -16,6 +16,8 @@ use crate::banner;
 
 /// How many entries of the ledger are read at once.
 const PAGE: u32 = 500;
+/// How many processes that serve are named.
+const NAMED: usize = 5;
 
 /// The ports besides rows that were begun.
 pub(super) async fn begun(rows: &Move) -> Result<Vec<Port>, String> {
@@ -156,16 +158,20 @@ pub(super) async fn refuse_while_served(
     let serving = instances
         .iter()
         .filter(|instance| instance.silent_for < SILENCE)
-        .map(|instance| instance.id.as_str());
-    let watching = watchers.iter().filter(|watcher| watcher.may_serve(SILENCE));
-    let watching = watching.map(|watcher| watcher.id.as_str()).filter(|id| Some(*id) != own);
-    let serving = serving.chain(watching).collect::<BTreeSet<_>>().len();
-    if serving == 0 {
+        .map(|instance| (instance.id.as_str(), instance.silent_for));
+    let watching =
+        watchers.iter().filter(|watcher| watcher.may_serve(SILENCE) && Some(watcher.id.as_str()) != own);
+    let watching = watching.map(|watcher| (watcher.id.as_str(), watcher.silent));
+    let serving: BTreeMap<_, _> = serving.chain(watching).collect();
+    if serving.is_empty() {
         return Ok(());
     }
+    let heard = serving.iter().take(NAMED).map(|(id, silent)| format!("{id} {} s ago", silent.as_secs()));
     Err(format!(
-        "refused: {serving} processes still serve both sides, or did within the last minute; run them, and functions too, with \
-         WAITERIX_ADAPTERS={with} first"
+        "refused: {} processes still serve both sides, or did within the last minute; run them, and functions too, with \
+         WAITERIX_ADAPTERS={with} first (last heard of: {})",
+        serving.len(),
+        heard.collect::<Vec<_>>().join(", ")
     ))
 }
 

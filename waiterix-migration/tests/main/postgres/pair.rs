@@ -95,7 +95,7 @@ impl Pair {
             DualStore::new(old.clone(), new.clone(), lead.clone(), serving.converger.clone(), settings);
         let relay = serving.relay.clone();
         let tasks = vec![
-            tokio::spawn(async move { lead.keep().await }),
+            tokio::spawn(async move { lead.keep(std::future::pending()).await }),
             tokio::spawn(async move { relay.run(&Stop::default()).await }),
         ];
         let process = Mover::new(old_side.clone(), new_side.clone(), &clock);

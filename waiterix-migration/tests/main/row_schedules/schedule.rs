@@ -224,7 +224,7 @@ impl Schedule {
             settings,
         ));
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { lead.keep().await });
+        tasks.spawn(async move { lead.keep(std::future::pending()).await });
         for _ in 0..1 + seed % 2 {
             tasks.spawn(self.room.clone().guest(store.clone(), self.next(), true));
         }

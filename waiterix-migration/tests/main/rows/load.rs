@@ -87,7 +87,7 @@ async fn no_request_fails_while_the_lead_goes_there_and_back_and_there() {
         let Server { process, store } = house.quiet(mirroring);
         process.lead.refresh().await.unwrap();
         let kept = process.lead.clone();
-        keepers.push(tokio::spawn(async move { kept.keep().await }));
+        keepers.push(tokio::spawn(async move { kept.keep(std::future::pending()).await }));
         let relaying = process.relay.clone();
         keepers.push(tokio::spawn(async move { relaying.run(&Stop::default()).await }));
         for guest in 0..3 {

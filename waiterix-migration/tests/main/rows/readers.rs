@@ -99,7 +99,7 @@ async fn what_was_written_after_the_flip_is_read_by_those_who_remember_the_time_
     let report = stage.process.verify().await;
     // One keeps looking, and the other is paused for longer than anybody waits.
     let kept = reader.lead.clone();
-    let keeping = tokio::spawn(async move { kept.keep().await });
+    let keeping = tokio::spawn(async move { kept.keep(std::future::pending()).await });
     let began = tokio::time::Instant::now();
     let ended = stage.process.cutover().run(Leader::New, Some(&report), &Stop::default()).await.unwrap();
     let Ended::Moved { paused, .. } = ended else { panic!("{ended:?}") };
@@ -154,7 +154,7 @@ async fn what_a_dead_coordinator_announced_is_ended_by_those_who_serve() {
     let seen = stage.old.stands().unwrap();
     stage.old.shift(seen, Mode::Announced, 100, Duration::from_secs(1)).await.unwrap();
     let (process, _) = serving(&stage).await;
-    let keeping = tokio::time::timeout(Duration::from_secs(400), process.lead.keep());
+    let keeping = tokio::time::timeout(Duration::from_secs(400), process.lead.keep(std::future::pending()));
     keeping.await.unwrap_err();
     assert_eq!(stage.old.stands().unwrap().mode, Mode::Open);
 }
