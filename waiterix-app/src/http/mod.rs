@@ -3,6 +3,7 @@
 pub mod address;
 pub mod body;
 mod demo_pictures;
+mod documented;
 pub mod guard;
 mod mail_events;
 pub mod meter;
@@ -13,30 +14,36 @@ pub mod trace_id;
 pub mod web_client;
 
 use std::any::Any;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::Shared;
 use respond::json_response;
 use web_client::WebClient;
 
+/// Where the OpenAPI document is.
+const DOCUMENT: &str = "/openapi.json";
+
 /// The whole service: every route, the push channel, the API document and its page.
 pub fn service(app: Shared) -> Router {
-    let (router, document) = routes::all().split_for_parts();
-    router
+    routes::all()
+        .into_router()
         .merge(demo_pictures::router())
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .route(DOCUMENT, get(async || Json(document())))
+        .merge(SwaggerUi::new("/docs").config(swagger_ui::Config::from(DOCUMENT)))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
         .layer(from_fn(body::read))
@@ -50,10 +57,11 @@ pub fn service(app: Shared) -> Router {
         .with_state(app)
 }
 
-/// The OpenAPI document, made from the code of the routes.
+/// The OpenAPI document, made from the code of the routes when it is first asked for.
 #[must_use]
-pub fn document() -> OpenApi {
-    routes::all().into_openapi()
+pub fn document() -> &'static OpenApi {
+    static MADE: LazyLock<OpenApi> = LazyLock::new(routes::document);
+    &MADE
 }
 
 fn cors(app: &Shared) -> CorsLayer {

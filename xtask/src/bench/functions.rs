@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::machine;
-use crate::backends;
+use crate::backends::{self, program::WHOLE};
 use crate::command::{Failure, built, cargo, output_of, step};
 use crate::deploy::archives::{FUNCTIONS, PROFILE, zipped_bytes};
 
@@ -30,7 +30,7 @@ pub(super) fn measure() -> Result<String, Failure> {
         step("Building the functions, and what measures their layer", &mut build)?;
     }
     let mut build = cargo();
-    build.args(["build", "--release", "--package", "waiterix-tests", "--example", PLATFORM]);
+    build.args(["build", "--release"]).args(WHOLE).args(["--example", PLATFORM]);
     step("Building what stands for the platform", &mut build)?;
     let mut text = machine::description("cargo xtask bench functions")?;
     text.push_str(&format!("\n\n### The programs, for the processor of this machine\n\n{}", sizes()?));

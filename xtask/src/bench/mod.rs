@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::backends::program::WHOLE;
 use crate::command::{Failure, built, cargo, step};
 
 #[derive(Debug, Args)]
@@ -84,12 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         options.keep("store", &store::measure()?)?;
     }
     if options.wants(Subject::Postgres) {
-        build_cloud()?;
+        build_whole()?;
         let figures = runtime.block_on(postgres::measure(options))?;
         options.keep("postgres", &figures)?;
     }
     if options.wants(Subject::Adapters) {
-        build_cloud()?;
+        build_whole()?;
         options.keep("adapters", &adapters::measure()?)?;
     }
     if options.wants(Subject::Functions) {
@@ -107,15 +108,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds the program with the AWS adapters together with everything that is measured beside it. One selection of packages:
-/// each would choose features of its own for what they share, and build it again.
-fn build_cloud() -> Result<(), Failure> {
+/// Builds the program with all adapters together with everything that is measured beside it. The same selection of packages as
+/// everywhere: another one would choose other features for what they share, and build it again.
+fn build_whole() -> Result<(), Failure> {
     let mut build = cargo();
-    build.args(["build", "--release", "--features", "waiterix/aws", "--bins", "--examples"]);
-    for package in ["waiterix", "waiterix-adapters-aws", "waiterix-postgres"] {
-        build.args(["--package", package]);
-    }
-    step("Building the program with the AWS adapters, and what is measured beside it", &mut build)
+    build.args(["build", "--release"]).args(WHOLE).args(["--bin", "waiterix", "--examples"]);
+    step("Building the program with all adapters, and what is measured beside it", &mut build)
 }
 
 fn fault(error: &dyn std::fmt::Display) -> Failure {

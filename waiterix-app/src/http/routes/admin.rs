@@ -5,20 +5,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::admin::{self, ResetPassword, SetQuestions, Switch};
 use waiterix_domain::{Rejection, Secret, schema};
 
 use crate::http::body::{Fields, Given, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Outcome, Words, answer};
 use crate::http::shapes::restaurant::Restaurant;
 use crate::http::shapes::{SUCCESS, Success};
 use crate::transact::Refusal;
 use crate::{App, Shared};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes {
+    Routes::default()
         .routes(routes!(check))
         .routes(routes!(verify))
         .routes(routes!(set))

@@ -7,8 +7,6 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::analytics::{self, Period, RecordAiCall, RecordScan, tally};
 use waiterix_domain::demo;
 use waiterix_domain::id::RestaurantId;
@@ -16,13 +14,14 @@ use waiterix_domain::id::RestaurantId;
 use crate::Shared;
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::analytics::Stats;
 use crate::http::shapes::{SUCCESS, Success};
 use crate::limits::Class;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(table_scan)).routes(routes!(ai_call)).routes(routes!(stats))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(table_scan)).routes(routes!(ai_call)).routes(routes!(stats))
 }
 
 /// A scan of a QR code.

@@ -9,8 +9,6 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::assistance::{self, CallWaiter};
 use waiterix_domain::facts::AssistanceAccess;
 use waiterix_domain::id::AssistanceId;
@@ -19,6 +17,7 @@ use waiterix_domain::{Rejection, demo};
 use crate::caller::Caller;
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::assistance::{AssistanceRequest, AssistanceRequestWithTable};
 use crate::limits::Class;
@@ -27,8 +26,8 @@ use crate::{App, Shared};
 
 use super::orders::loose_text;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, call)).routes(routes!(change_status))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(list, call)).routes(routes!(change_status))
 }
 
 /// A call for a waiter.

@@ -8,14 +8,13 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::account::{self, Identity, SignInFacts};
 use waiterix_domain::{Rejection, RejectionKind, schema};
 use waiterix_ports::{ChefSelector, CloseReason};
 
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Outcome, Words, answer, json_response};
 use crate::http::shapes::user::User;
 use crate::http::shapes::{Said, said};
@@ -25,8 +24,8 @@ use crate::session::{self, cookie};
 use crate::transact::{NOTIFIER_PATIENCE, Refusal, by};
 use crate::{App, Shared};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes {
+    Routes::default()
         .routes(routes!(verify))
         .routes(routes!(send_code))
         .routes(routes!(redeem_code))

@@ -6,20 +6,19 @@ use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::Rejection;
 use waiterix_domain::faq::{self, EditFaq};
 use waiterix_domain::id::FaqId;
 
 use crate::Shared;
 use crate::http::body::{Fields, Given, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::faq::Faq;
 use crate::http::shapes::{SUCCESS, Success};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(edit, delete))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(list)).routes(routes!(edit, delete))
 }
 
 /// The restaurant's FAQs, newest first.

@@ -8,8 +8,6 @@ use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::facts::MenuItemAccess;
 use waiterix_domain::id::{MenuItemId, RestaurantId};
 use waiterix_domain::menu::{self, DetailsPatch, ItemPatch, NewItem};
@@ -17,14 +15,15 @@ use waiterix_domain::picture::{Gallery, PictureFacts};
 use waiterix_domain::{Rejection, demo, schema};
 
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Keyed as _, Outcome, Words, answer};
 use crate::http::shapes::menu::{ItemDetails, MenuItem, WrittenDetails};
 use crate::http::shapes::{SUCCESS, Success};
 use crate::transact::Refusal;
 use crate::{App, Shared};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes {
+    Routes::default()
         .routes(routes!(list, add))
         .routes(routes!(change, remove))
         .routes(routes!(picture))

@@ -8,8 +8,6 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::menu_csv::{self, CsvFault, ImportEntry};
 use waiterix_domain::picture::{Gallery, PictureFacts};
 use waiterix_domain::{Rejection, schema};
@@ -17,11 +15,12 @@ use waiterix_domain::{Rejection, schema};
 use super::menu::read_item;
 use crate::Shared;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Stop, Words, answer, json_response};
 use crate::http::shapes::menu::{CsvErrors, Imported, Preview};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(export)).routes(routes!(preview)).routes(routes!(confirm))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(export)).routes(routes!(preview)).routes(routes!(confirm))
 }
 
 /// The menu of the caller's restaurant as a file.

@@ -22,12 +22,12 @@ pub mod service;
 pub mod support;
 pub mod tables;
 
-use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
-use crate::Shared;
+use super::documented::Routes;
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "Waiterix",
     description = "Backend of a restaurant QR-ordering service: guests read the menu, order, ask the chef and call the waiter; owners run the restaurant; everything is live.",
@@ -35,10 +35,9 @@ use crate::Shared;
 ))]
 struct Document;
 
-/// Every route, with the document made from them.
-#[must_use]
-pub fn all() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
+/// Every route.
+pub(super) fn all() -> Routes {
+    Routes::default()
         .merge(service::router())
         .merge(auth::router())
         .merge(analytics::router())
@@ -58,4 +57,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .merge(objects::router())
         .merge(admin::router())
         .merge(realtime::router())
+}
+
+/// The document made from every route.
+pub(super) fn document() -> OpenApi {
+    all().document(Document::openapi())
 }

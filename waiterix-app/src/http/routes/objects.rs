@@ -14,8 +14,6 @@ use axum::response::IntoResponse;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::picture::{self, MAX_PICTURE_BYTES, PICTURE_TYPES, UPLOAD_TTL_SECONDS};
 use waiterix_ports::blob::{BlobMeta, Download, UploadRequest, is_key, upload_headers};
 use waiterix_ports::signed_url::Permit;
@@ -24,6 +22,7 @@ use waiterix_ports::{Error, ErrorKind};
 use super::object_range::{Wanted, wanted};
 use super::object_upload;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::pictures::is_public;
 use crate::transact::Refusal;
@@ -37,8 +36,8 @@ const ELSEWHERE_TTL: Duration = Duration::from_secs(15 * 60);
 /// What a browser may show in place; anything else is offered as a file, because it could carry a script.
 const SHOWN_TYPES: [&str; 3] = ["audio/mpeg", "audio/webm", "video/webm"];
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(grant)).routes(routes!(fetch, upload))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(grant)).routes(routes!(fetch, upload))
 }
 
 /// What will be uploaded.

@@ -8,8 +8,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::facts::{OrderAccess, OrderView};
 use waiterix_domain::id::{IdempotencyId, OrderId};
 use waiterix_domain::order::{self, CancelOrder, OrderRules, PlaceOrder, PlacedLine};
@@ -18,6 +16,7 @@ use waiterix_domain::{Rejection, RejectionKind, demo};
 use crate::caller::Caller;
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Keyed as _, Stop, Words, answer};
 use crate::http::shapes::order::{Cancelled, DemoOrder, Order, OrderItem, OrderWithTable, Tracking};
 use crate::limits::Class;
@@ -27,8 +26,8 @@ use crate::{App, Shared};
 /// The most orders the dashboard's list holds; the newest ones win.
 const MAX_LISTED: u32 = 2_000;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes {
+    Routes::default()
         .routes(routes!(list, place))
         .routes(routes!(items))
         .routes(routes!(change_status))

@@ -6,23 +6,19 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::Response;
 use axum::response::IntoResponse;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::id::RestaurantId;
 use waiterix_domain::{Rejection, demo, knowledge, question};
 
 use crate::Shared;
 use crate::http::address::ClientAddress;
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Keyed, Words, answer};
 use crate::http::shapes::public::{AiKnowledge, DemoKnowledge, PublicRestaurant};
 use crate::http::shapes::question::{ChefAnswer, ChefAnswers};
 use crate::limits::Class;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(restaurant))
-        .routes(routes!(ai_knowledge))
-        .routes(routes!(chef_answers))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(restaurant)).routes(routes!(ai_knowledge)).routes(routes!(chef_answers))
 }
 
 fn unknown_restaurant() -> Rejection {

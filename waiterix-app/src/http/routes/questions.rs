@@ -2,13 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::id::{QuestionId, RestaurantId};
 use waiterix_domain::question::{self, AnswerQuestion, AskQuestion, MAX_AUDIO_BYTES};
 use waiterix_domain::{Rejection, RejectionKind};
@@ -16,6 +14,7 @@ use waiterix_domain::{Rejection, RejectionKind};
 use crate::Shared;
 use crate::http::address::ClientAddress;
 use crate::http::body::{self, Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Outcome, Stop, Words, answer, json_response};
 use crate::http::shapes::question::{Answered, PendingQuestion};
 use crate::http::shapes::{Said, said};
@@ -24,10 +23,9 @@ use crate::limits::Class;
 /// The largest form: a recording and what stands around it.
 const MAX_FORM_BYTES: usize = MAX_AUDIO_BYTES + 1024 * 1024;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    let forms =
-        OpenApiRouter::new().routes(routes!(give_answer)).layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
-    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(pending)).routes(routes!(delete)).merge(forms)
+pub(crate) fn router() -> Routes {
+    let forms = Routes::default().routes(routes!(give_answer)).with_bodies_up_to(MAX_FORM_BYTES);
+    Routes::default().routes(routes!(ask)).routes(routes!(pending)).routes(routes!(delete)).merge(forms)
 }
 
 /// A guest's question.

@@ -6,8 +6,6 @@ use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::id::{OrderId, RestaurantId};
 use waiterix_domain::rating::{self, RateOrder, SERVICE_ASPECTS};
 use waiterix_domain::{Rejection, schema};
@@ -15,12 +13,13 @@ use waiterix_domain::{Rejection, schema};
 use crate::Shared;
 use crate::http::address::ClientAddress;
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::rating::{OrderRatings, Rating};
 use crate::limits::Class;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(rate)).routes(routes!(of_order)).routes(routes!(of_restaurant))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(rate)).routes(routes!(of_order)).routes(routes!(of_restaurant))
 }
 
 /// A rating.

@@ -6,16 +6,15 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::Shared;
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer, json_response};
 use crate::http::shapes::said;
 use crate::realtime;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(socket)).routes(routes!(ticket))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(socket)).routes(routes!(ticket))
 }
 
 /// The push channel (WebSocket): `role=chef` for the owner, else a guest with `customerSessionId`.

@@ -8,8 +8,6 @@ use axum::http::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::facts::OrderView;
 use waiterix_domain::id::OrderId;
 use waiterix_domain::receipt::{MAX_MAILS_PER_HOUR, MAX_MAILS_PER_ORDER, Receipt};
@@ -20,6 +18,7 @@ use waiterix_ports::{Error, ErrorKind, MailId, Outcome};
 
 use crate::http::address::ClientAddress;
 use crate::http::body::JsonBody;
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::order::{Receipt as ReceiptPage, ReceiptSent};
 use crate::limits::Class;
@@ -33,8 +32,8 @@ const MAX_MAILS_PER_RECIPIENT: u64 = 30;
 /// The window of the hourly limits.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(receipt)).routes(routes!(email_receipt))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(receipt)).routes(routes!(email_receipt))
 }
 
 /// What a receipt shows.

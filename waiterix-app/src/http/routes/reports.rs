@@ -7,15 +7,14 @@ use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::report::{Report, ReportRange, sheet};
 
 use crate::Shared;
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Words, answer};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(financial))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(financial))
 }
 
 /// Sums and orders of a period as CSV.

@@ -6,8 +6,6 @@ use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::facts::Account;
 use waiterix_domain::id::RestaurantId;
 use waiterix_domain::picture::{Gallery, PictureFacts};
@@ -15,17 +13,15 @@ use waiterix_domain::restaurant::{self, Hashes, OpenRestaurant, RestaurantPatch}
 use waiterix_domain::{Rejection, Secret, schema};
 
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Keyed as _, Words, answer};
 use crate::http::shapes::restaurant::Restaurant;
 use crate::http::shapes::{Said, said};
 use crate::transact::Refusal;
 use crate::{App, Shared};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(fetch, open))
-        .routes(routes!(change, close))
-        .routes(routes!(cover_image))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(fetch, open)).routes(routes!(change, close)).routes(routes!(cover_image))
 }
 
 impl App {

@@ -7,17 +7,16 @@ use axum::http::Response;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::Shared;
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::web_client::WebClient;
 use crate::realtime;
 use crate::settings::VERSION;
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(root)).routes(routes!(config))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(health)).routes(routes!(root)).routes(routes!(config))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -8,19 +8,18 @@ use axum::http::{HeaderMap, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::support::{self, ContactSupport, LIMIT_WINDOW_SECONDS, MAX_PER_WINDOW, SupportRequest};
 use waiterix_domain::{Rejection, RejectionKind};
 use waiterix_ports::{Error, ErrorKind, MailId, Outcome};
 
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::transact::Refusal;
 use crate::{App, Shared, mail};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(contact))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(contact))
 }
 
 /// A support request.

@@ -5,23 +5,19 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use waiterix_domain::id::RestaurantId;
 use waiterix_domain::{Rejection, demo, schema, table};
 
 use crate::http::body::{Fields, JsonBody};
+use crate::http::documented::{Routes, routes};
 use crate::http::respond::{Json, Words, answer};
 use crate::http::shapes::table::{PublicTable, RestaurantTable};
 use crate::http::shapes::{Said, said};
 use crate::transact::Refusal;
 use crate::{App, Shared};
 
-pub(crate) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list, add))
-        .routes(routes!(rename, remove))
-        .routes(routes!(public_list))
+pub(crate) fn router() -> Routes {
+    Routes::default().routes(routes!(list, add)).routes(routes!(rename, remove)).routes(routes!(public_list))
 }
 
 /// The tables of the caller's restaurant, in natural order of their labels.
