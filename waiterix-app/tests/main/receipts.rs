@@ -221,12 +221,14 @@ async fn two_requests_at_once_are_two_mails_whichever_counters_they_draw_their_n
     let before = house(with_counters_begun_anew(&kitchen));
     let after = house(with_counters_begun_anew(&kitchen));
     let (one, other) = tokio::join!(send(&before, &id, guest()), send(&after, &id, guest()));
-    (one.expect(200), other.expect(200));
+    one.expect(200);
+    other.expect(200);
     assert_eq!(numbers(&kitchen), ["1", "2"]);
     // Both draw from one counter, and both numbers are used.
     let anew = house(with_counters_begun_anew(&kitchen));
     let (one, other) = tokio::join!(send(&anew, &id, guest()), send(&anew, &id, guest()));
-    (one.expect(200), other.expect(200));
+    one.expect(200);
+    other.expect(200);
     assert_eq!(numbers(&kitchen), ["1", "2", "3", "4"]);
 }
 
