@@ -162,9 +162,13 @@ impl LedgeredMailer {
                 State::Sent { message_id: message_id.clone() }
             }
             Ok(Outcome::Unknown) => State::Unknown,
-            Ok(Outcome::Suppressed | Outcome::Rejected { .. } | Outcome::RetryLater { .. }) | Err(_) => {
-                State::Failed
-            }
+            Ok(
+                Outcome::Conflict
+                | Outcome::Suppressed
+                | Outcome::Rejected { .. }
+                | Outcome::RetryLater { .. },
+            )
+            | Err(_) => State::Failed,
         };
         self.write(key, &Record { state, ..record }).await;
         answer
@@ -191,11 +195,11 @@ impl LedgeredMailer {
 impl Record {
     fn finding(self, content: &str, now: Timestamp) -> Finding {
         let is_same = self.content == content;
-        let unknown = if is_same { Outcome::Unknown } else { other_content() };
+        let unknown = if is_same { Outcome::Unknown } else { Outcome::Conflict };
         match self.state {
             State::Failed => Finding::Free,
             State::Sent { message_id } if is_same => Finding::Answer(Outcome::Duplicate { message_id }),
-            State::Sent { .. } => Finding::Answer(other_content()),
+            State::Sent { .. } => Finding::Answer(Outcome::Conflict),
             State::Unknown => Finding::Answer(unknown),
             State::Sending => match self.time_left(now) {
                 Some(left) => Finding::Busy(left),
@@ -216,10 +220,6 @@ impl Record {
 /// Whether what was asked for may have been done in spite of the error.
 fn is_ambiguous(error: &Error) -> bool {
     error.kind() == ErrorKind::Timeout || error.retry_advice() == Retry::Ambiguous
-}
-
-fn other_content() -> Outcome {
-    Outcome::Rejected { reason: "another mail was sent under this id".to_owned() }
 }
 
 /// The ledger does not work, so nothing is sent.

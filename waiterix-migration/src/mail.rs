@@ -45,7 +45,8 @@ impl Share {
 /// - Whose a mail is, is said by the share and the recipient. The other provider is asked only when the first one definitely
 ///   did not take it: it refused the credentials, was throttled or paused, or could not be reached.
 /// - Where nobody knows whether it was taken, the answer is [`Outcome::Unknown`] and the other provider is not asked. What a
-///   provider refuses for good, the other one would refuse as well, and is not asked either.
+///   provider refuses for good, the other one would refuse as well, and is not asked either; nor when the id stands for
+///   another mail.
 /// - A recipient on either suppression list gets nothing, and suppressing an address tells both lists.
 ///
 /// It does not remember what it sent. So that a mail is not sent by one provider now and by the other when it is repeated, the

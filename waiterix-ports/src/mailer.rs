@@ -92,11 +92,13 @@ pub enum Outcome {
         /// The provider's id of the message.
         message_id: String,
     },
-    /// It was taken before under this id; nothing was sent now.
+    /// It was taken under this id from another call; nothing was sent now.
     Duplicate {
         /// The provider's id of the first message.
         message_id: String,
     },
+    /// Another mail was sent under this id, or may have been; nothing was sent now.
+    Conflict,
     /// The recipient is on the suppression list; nothing was sent.
     Suppressed,
     /// The provider refuses it for good.
@@ -119,8 +121,9 @@ pub trait Mailer: fmt::Debug + Send + Sync + 'static {
     /// Sends one mail.
     ///
     /// - **M1** An accepted mail arrives as it was rendered: recipient, reply-to, subject, both parts, any Unicode.
-    /// - **M2** The same id again, with the same content, is `Duplicate` with the first message id, and nothing is sent.
-    /// - **M3** The same id with other content is `Rejected`, and nothing is sent.
+    /// - **M2** The same id again, with the same content, is `Duplicate` with the first message id, and nothing is sent. A mail
+    ///   that this call sent is `Accepted`, however often the provider was asked for it.
+    /// - **M3** The same id with other content is `Conflict`, and nothing is sent.
     /// - **M4** A recipient on the suppression list is `Suppressed`, and nothing is sent.
     /// - **M5** A malformed address, a subject with control characters or longer than 200 characters, an empty part,
     ///   or a mail above 1 MiB is `Rejected`; nothing is sent and no header can be smuggled in.

@@ -195,6 +195,7 @@ const fn word(answer: &Result<Outcome>) -> &'static str {
     match answer {
         Ok(Outcome::Accepted { .. }) => "accepted",
         Ok(Outcome::Duplicate { .. }) => "duplicate",
+        Ok(Outcome::Conflict) => "conflict",
         Ok(Outcome::Suppressed) => "suppressed",
         Ok(Outcome::Rejected { .. }) => "rejected",
         Ok(Outcome::RetryLater { .. }) => "retry later",

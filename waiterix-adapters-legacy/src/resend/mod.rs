@@ -146,8 +146,10 @@ fn settled(mail: &Mail, verdict: Verdict, is_open: bool) -> Result<Outcome> {
             tracing::info!(message_id, kind, mail, recipient, "mail taken by Resend");
             Ok(Outcome::Accepted { message_id })
         }
+        // Even a conflict: the other request may be the earlier attempt, made with another sender.
         _ if is_open => Ok(told(mail, Outcome::Unknown, reason)),
         Verdict::Open(_) => Ok(told(mail, Outcome::Unknown, reason)),
+        Verdict::Conflict(_) => Ok(told(mail, Outcome::Conflict, reason)),
         Verdict::Rejected(reason) => Ok(told(mail, Outcome::Rejected { reason: reason.to_owned() }, reason)),
         Verdict::Later { after, .. } => Ok(told(mail, Outcome::RetryLater { after }, reason)),
         Verdict::Denied { .. } => {
@@ -209,6 +211,7 @@ fn warn(mail: &Mail, outcome: &'static str, reason: &str) {
 /// Tells of an outcome that is no success.
 fn told(mail: &Mail, outcome: Outcome, reason: &str) -> Outcome {
     let word = match outcome {
+        Outcome::Conflict => "conflict",
         Outcome::Rejected { .. } => "rejected",
         Outcome::RetryLater { .. } => "retry later",
         _ => "unknown",

@@ -15,6 +15,8 @@ use super::api::{Answer, Failure};
 pub(super) enum Verdict {
     /// Resend has it, under this id: since now, or since an earlier attempt with the same key.
     Taken(String),
+    /// Resend has another request under its key.
+    Conflict(&'static str),
     /// Resend does not take it as it is.
     Rejected(&'static str),
     /// Resend refuses the key, which another one may mend, or the sender.
@@ -31,7 +33,8 @@ impl Verdict {
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::Taken(_) => "taken",
-            Self::Rejected(reason)
+            Self::Conflict(reason)
+            | Self::Rejected(reason)
             | Self::Denied { reason, .. }
             | Self::Later { reason, .. }
             | Self::Unreached(reason)
@@ -128,7 +131,7 @@ fn forbidden(refusal: &Refusal) -> Verdict {
 
 fn conflict(refusal: &Refusal) -> Verdict {
     match refusal.name.as_str() {
-        "invalid_idempotent_request" => Verdict::Rejected("another mail was sent under this id"),
+        "invalid_idempotent_request" => Verdict::Conflict("another mail was sent under this id"),
         "concurrent_idempotent_requests" => Verdict::Open("a mail is being sent under this id"),
         _ => Verdict::Open("Resend is busy with what the request names"),
     }

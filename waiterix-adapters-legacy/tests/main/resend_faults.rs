@@ -91,6 +91,7 @@ async fn m6_a_request_names_sender_recipient_both_parts_and_tags_and_its_key_is_
 /// What a sending comes to.
 #[derive(Debug, Clone, PartialEq)]
 enum End {
+    Conflict,
     Rejected,
     Later(Option<u64>),
     Denied(&'static str),
@@ -114,7 +115,7 @@ async fn m7_every_refusal_is_typed_and_none_is_repeated_in_vain() {
         (refuse(403, "validation_error"), End::Denied("RESEND_FROM_EMAIL")),
         (refuse(404, "not_found"), End::Denied("RESEND_BASE_URL")),
         (refuse(405, "method_not_allowed"), End::Denied("RESEND_BASE_URL")),
-        (refuse(409, "invalid_idempotent_request"), End::Rejected),
+        (refuse(409, "invalid_idempotent_request"), End::Conflict),
         (refuse(413, "payload_too_large"), End::Rejected),
         (refuse(422, "missing_required_field"), End::Rejected),
         (refuse(422, "validation_error").saying("Invalid `to` field: desk@example.net"), End::Rejected),
@@ -138,6 +139,7 @@ async fn m7_every_refusal_is_typed_and_none_is_repeated_in_vain() {
         let answer = mailer.send(&mail(&format!("support/{number}"))).await;
         let shown = format!("{answer:?}");
         let found = match (answer, &end) {
+            (Ok(Outcome::Conflict), _) => End::Conflict,
             (Ok(Outcome::Rejected { .. }), _) => End::Rejected,
             (Ok(Outcome::RetryLater { after }), _) => End::Later(after.map(|after| after.as_secs())),
             (Err(error), End::Denied(advice)) if error.kind() == ErrorKind::Denied => {
@@ -422,7 +424,7 @@ async fn m6_several_senders_of_one_id_send_one_mail_even_without_a_ledger() {
     let accepted = Outcome::Accepted { message_id: taken[0].id.clone() };
     assert_eq!((first.unwrap(), second.unwrap(), taken.len()), (accepted.clone(), accepted, 1));
     let outcome = mailers[0].send(&other).await.unwrap();
-    assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome:?} for another mail under the id");
+    assert_eq!(outcome, Outcome::Conflict, "another mail under the id");
     assert_eq!(server.taken().len(), 1);
 }
 

@@ -114,7 +114,7 @@ impl Folder {
         let before = read(&record)?;
         if let Some(taken) = &before {
             if taken.content != content {
-                return Ok(other_content());
+                return Ok(Outcome::Conflict);
             }
             if fs::exists(&done)? {
                 return Ok(Outcome::Duplicate { message_id: taken.message_id.clone() });
@@ -128,7 +128,7 @@ impl Folder {
             None => self.take(&id, &record, content.clone(), now)?,
         };
         if taken.content != content {
-            return Ok(other_content());
+            return Ok(Outcome::Conflict);
         }
         self.deliver(mail, &id, taken, &done)
     }
@@ -181,10 +181,6 @@ impl Folder {
     fn suppression(&self, address: &str) -> PathBuf {
         self.suppressed().join(hex(&Sha256::digest(normalised_address(address))))
     }
-}
-
-fn other_content() -> Outcome {
-    Outcome::Rejected { reason: "another mail was sent under this id".to_owned() }
 }
 
 /// Makes an empty file for its owner alone, unless there is one.

@@ -60,7 +60,7 @@ impl Mailer for MemoryMailer {
             return Ok(if state.sent[place] == *mail {
                 Outcome::Duplicate { message_id: message_id(place) }
             } else {
-                Outcome::Rejected { reason: "another mail was sent under this id".to_owned() }
+                Outcome::Conflict
             });
         }
         if state.suppressed.contains(&normalised_address(&mail.to)) {

@@ -49,10 +49,14 @@ impl App {
             .map_err(Refusal::SessionsDown)?;
         let id = MailId::new(format!("sign-in/{who}/{}", self.fresh_id()));
         let Some(id) = id else { return Err(Rejection::invalid("Invalid email address").into()) };
+        // The id is drawn, so nothing was ever sent under it: here a duplicate or a conflict is not to be had.
         match self.ports.mailer.send(&mail::sign_in_code(id, &address, &code, CODE_TTL)?).await? {
             Outcome::Accepted { .. } | Outcome::Duplicate { .. } | Outcome::Unknown => {}
             // Saying more would tell strangers about other people's mailboxes.
-            outcome @ (Outcome::Suppressed | Outcome::Rejected { .. } | Outcome::RetryLater { .. }) => {
+            outcome @ (Outcome::Conflict
+            | Outcome::Suppressed
+            | Outcome::Rejected { .. }
+            | Outcome::RetryLater { .. }) => {
                 tracing::warn!(?outcome, "a sign-in code was not sent");
             }
         }

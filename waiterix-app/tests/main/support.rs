@@ -100,6 +100,19 @@ async fn d99_a_refusal_that_the_provider_reports_is_a_500() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_known_with_other_content_is_a_500_and_is_not_sent() {
+    let earlier = House::with(|settings| settings.support_email = "old@waiterix.example".to_owned());
+    let (ada, _) = earlier.owner("ada").await;
+    earlier.post_as(&ada, PATH, request("Printer")).await.expect(200);
+    let house = House::new();
+    let (ada, _) = house.owner("ada").await;
+    house.mailer.send(&earlier.mailer.sent()[0]).await.unwrap();
+    let reply = house.post_as(&ada, PATH, request("Printer")).await;
+    reply.refused(500, message("Failed to submit support request"));
+    assert_eq!(house.mailer.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn m2_a_subject_cannot_smuggle_headers() {
     let house = House::new();
     let (ada, _) = house.owner("ada").await;

@@ -124,7 +124,7 @@ impl Mailer for BrokenMailer {
                     ("guest@example.org".to_owned(), mail.subject.replace(char::is_control, " "));
                 return self.inner.send(&Mail { to, subject, reply_to: None, ..mail.clone() }).await;
             }
-            Outcome::Rejected { .. } if self.has(Fault::IgnoresContent) => {
+            Outcome::Conflict if self.has(Fault::IgnoresContent) => {
                 if let Some(message_id) = self.known(&mail.id) {
                     return Ok(Outcome::Duplicate { message_id });
                 }

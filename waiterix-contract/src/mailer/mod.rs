@@ -55,7 +55,7 @@ crate::cases! {
     send::m1_every_kind_and_long_ids_are_sent,
     send::m2_the_same_mail_again_is_a_duplicate,
     send::m2_ids_that_look_alike_are_different,
-    send::m3_the_same_id_with_other_content_is_rejected,
+    send::m3_the_same_id_with_other_content_is_a_conflict,
     send::m4_a_suppressed_recipient_gets_nothing,
     send::m5_malformed_addresses_are_rejected,
     send::m5_headers_cannot_be_smuggled_in,

@@ -249,6 +249,7 @@ async fn outcomes_of_a_mailer_are_sent_again_only_when_they_say_not_now() {
     for (outcome, sent) in [
         (Outcome::Accepted { message_id: message_id.clone() }, 1),
         (Outcome::Duplicate { message_id }, 1),
+        (Outcome::Conflict, 1),
         (Outcome::Suppressed, 1),
         (Outcome::Rejected { reason: "no".to_owned() }, 1),
         (Outcome::Unknown, 1),

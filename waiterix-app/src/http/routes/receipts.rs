@@ -91,6 +91,15 @@ impl App {
     /// Mails a receipt, unless there were too many. The content comes from stored rows alone, so that a stranger can
     /// choose the recipient but not what is said.
     ///
+    /// A mail is named by a number of a counter, and counters begin anew: they stay behind when sessions move to another store,
+    /// and are gone with one that lost its data. What was sent is remembered on by the mailer. So a number can be that of an
+    /// earlier receipt; whoever asks now would be told that it was sent, and get nothing. Such a number is left out.
+    ///
+    /// A request sends one mail at most all the same. `Duplicate` and `Conflict` are said of mails of other calls (**M2**, **M3**):
+    /// a mailer says `Accepted` of what it sent in this one, or `Unknown`, and nothing between here and the providers asks it again
+    /// after that. Every number is sent once, and the next one is drawn only after these two answers. The numbers that are left
+    /// out are taken from the order's allowance, as the mails were that have them.
+    ///
     /// # Errors
     /// 429 `Too many requests`; a failure whenever the mail was not taken for certain.
     async fn send_receipt(&self, view: &OrderView, email: &str) -> Result<(), Refusal> {
@@ -102,27 +111,36 @@ impl App {
         allow(this_hour, MAX_MAILS_PER_HOUR)?;
         let to_recipient = sessions.temp_count(&format!("receipts-to:{recipient}"), HOUR).await?;
         allow(to_recipient, MAX_MAILS_PER_RECIPIENT)?;
-        let attempt = sessions.temp_count(&format!("receipts:{order}"), MAX_TTL).await?;
-        allow(attempt, MAX_MAILS_PER_ORDER)?;
 
         let fault =
             |fault: &'static str| Error::new(ErrorKind::Unavailable, "mail.receipt").with("fault", fault);
-        let id = MailId::new(format!("receipt/{}/{recipient}/{attempt}", view.order.id))
-            .ok_or_else(|| fault("the order's id cannot name a mail"))?;
-        let mail = mail::receipt(id, email, &Receipt::of(view))?;
-        match self.ports.mailer.send(&mail).await? {
-            Outcome::Accepted { .. } | Outcome::Duplicate { .. } => Ok(()),
-            Outcome::Suppressed => Err(fault("the recipient is suppressed").into()),
-            Outcome::Rejected { .. } => Err(fault("the provider refused it").into()),
-            Outcome::RetryLater { .. } => Err(fault("the provider does not take it now").into()),
-            Outcome::Unknown => Err(fault("whether the provider took it is unknown").into()),
+        let receipt = Receipt::of(view);
+        // A counter that begins anew in between has no more numbers to leave out than this.
+        for _ in 0..MAX_MAILS_PER_ORDER {
+            let attempt = sessions.temp_count(&format!("receipts:{order}"), MAX_TTL).await?;
+            allow(attempt, MAX_MAILS_PER_ORDER)?;
+            let id = MailId::new(format!("receipt/{}/{recipient}/{attempt}", view.order.id))
+                .ok_or_else(|| fault("the order's id cannot name a mail"))?;
+            match self.ports.mailer.send(&mail::receipt(id, email, &receipt)?).await? {
+                Outcome::Accepted { .. } => return Ok(()),
+                Outcome::Duplicate { .. } | Outcome::Conflict => {
+                    tracing::info!(order = %view.order.id, attempt, "an earlier receipt has this number");
+                }
+                Outcome::Suppressed => return Err(fault("the recipient is suppressed").into()),
+                Outcome::Rejected { .. } => return Err(fault("the provider refused it").into()),
+                Outcome::RetryLater { .. } => return Err(fault("the provider does not take it now").into()),
+                // It may be this request's own mail, so there is no other one.
+                Outcome::Unknown => return Err(fault("whether the provider took it is unknown").into()),
+            }
         }
+        Err(too_many().into())
     }
 }
 
 fn allow(count: u64, most: u64) -> Result<(), Rejection> {
-    if count <= most {
-        return Ok(());
-    }
-    Err(Rejection::new(RejectionKind::TooManyRequests, "Too many requests"))
+    if count <= most { Ok(()) } else { Err(too_many()) }
+}
+
+fn too_many() -> Rejection {
+    Rejection::new(RejectionKind::TooManyRequests, "Too many requests")
 }

@@ -78,7 +78,11 @@ impl App {
         let mail = mail::support(id, &self.settings.support_email, request)?;
         match self.ports.mailer.send(&mail).await? {
             Outcome::Accepted { .. } | Outcome::Duplicate { .. } => Ok(()),
-            other @ (Outcome::Suppressed
+            // There is no counter in the id: where a mail is known under it, this very request was made before within the window,
+            // and its mail is not sent again. It is known with other content only where a service that renders it otherwise, or
+            // for another address, was asked then. Whether that mail was taken nobody says, so this is no success.
+            other @ (Outcome::Conflict
+            | Outcome::Suppressed
             | Outcome::Rejected { .. }
             | Outcome::RetryLater { .. }
             | Outcome::Unknown) => Err(Error::new(ErrorKind::Unavailable, "mailer.send")
@@ -108,6 +112,7 @@ const fn outcome_word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Accepted { .. } => "accepted",
         Outcome::Duplicate { .. } => "duplicate",
+        Outcome::Conflict => "conflict",
         Outcome::Suppressed => "suppressed",
         Outcome::Rejected { .. } => "rejected",
         Outcome::RetryLater { .. } => "retry later",
