@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _, ValueRef as _};
 use url::Url;
 use waiterix_backends::postgres::{self, Options};
@@ -155,21 +155,25 @@ fn report(what: &str, ours: f64, url: &Url, script: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// The values of a row, as they came.
+type Kept = Vec<Option<Vec<u8>>>;
+
 /// How often the store and the driver read in turn; the first tenth is not counted.
 const TURNS: usize = 4_000;
 
-/// What the driver alone takes for the statement of a script: sending it and looking at every value.
-async fn by_driver(connection: &mut PgConnection, script: &'static str) -> Outcome<usize> {
+/// What the driver alone takes for the statement of a script: sending it and keeping every value, as whoever wants to use them must.
+async fn by_driver(connection: &mut PgConnection, script: &'static str) -> Outcome<Vec<Kept>> {
     let rows = sqlx::query(script.trim_end().trim_end_matches(';')).fetch_all(connection).await?;
-    let mut bytes = 0;
-    for row in &rows {
+    let kept = |row: &PgRow| -> Outcome<Kept> {
+        let mut kept = Vec::with_capacity(row.len());
         for place in 0..row.len() {
             let value = row.try_get_raw(place)?;
-            bytes +=
-                if value.is_null() { 0 } else { value.as_bytes().map_err(|error| error.to_string())?.len() };
+            let bytes = if value.is_null() { None } else { Some(value.as_bytes()?.to_vec()) };
+            kept.push(bytes);
         }
-    }
-    Ok(bytes)
+        Ok(kept)
+    };
+    rows.iter().map(kept).collect()
 }
 
 /// Has the store and the driver read in turn, and tells how long each took.
