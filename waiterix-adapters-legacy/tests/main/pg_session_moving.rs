@@ -233,7 +233,7 @@ fn guests_are_served_without_a_failure_while_redis_takes_the_lead_and_gives_it_b
             .iter()
             .map(|(watch, _)| {
                 let watch = watch.clone();
-                tokio::spawn(async move { watch.run().await })
+                tokio::spawn(async move { watch.run(std::future::pending()).await })
             })
             .collect();
         let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

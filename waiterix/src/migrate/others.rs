@@ -194,7 +194,10 @@ impl Others {
                 true,
             ),
             Ended::TurnedBack { why, waited_for } => {
-                let line = format!("given up, and nothing has changed: {why} {}", waited_for.join(", "));
+                let mut line = format!("given up, and nothing has changed: {why} {}", waited_for.join(", "));
+                if !waited_for.is_empty() {
+                    line.push_str("; of one that is dead say so by `waiterix migrate forget ID`");
+                }
                 (json!({ "moved": false, "reason": why, "waitedFor": waited_for }), line, false)
             }
         };
