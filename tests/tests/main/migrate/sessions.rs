@@ -228,6 +228,36 @@ async fn a_cutover_that_is_refused_because_sessions_differ_names_some_and_no_sec
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_answer_in_json_is_one_line_that_names_its_port() {
+    let Some(sessions) = Sessions::prepare().await else { return };
+    let both = ["--json", "--port", "rows", "--port", "sessions"];
+    let ground = &sessions.ground;
+    let lines = async |command: &[&str]| -> Vec<Value> {
+        let said = ground.migrate(&[command, &both[..]].concat()).await.output();
+        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let ports = |lines: &[Value]| -> Vec<String> {
+        lines.iter().map(|line| line["port"].as_str().unwrap_or("all").to_owned()).collect()
+    };
+    assert_eq!(ports(&lines(&["plan"]).await), ["rows", "sessions"]);
+    ground.migrate(&["start", "--port", "rows", "--port", "sessions"]).await.output();
+    for command in ["plan", "status", "verify", "repair"] {
+        assert_eq!(ports(&lines(&[command]).await), ["rows", "sessions"], "{command}");
+    }
+    for leads in [false, true] {
+        let changed = lines(&["cutover", "--yes", "--pause-ms", "3000"]).await;
+        assert_eq!(ports(&changed), ["sessions", "rows", "all"]);
+        assert_eq!(changed[2]["lead"], json!(["sessions", "rows"]));
+        let moved = changed[..2].iter().all(|line| line["moved"] == !leads);
+        assert!(moved, "{changed:?}");
+    }
+    assert_eq!(
+        ports(&lines(&["rollback", "--yes", "--pause-ms", "3000"]).await),
+        ["rows", "sessions", "all"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_redis_lost_is_noticed_before_the_way_back_is_taken_away() {
     let Some(sessions) = Sessions::prepare().await else { return };
     let (ground, report) = (&sessions.ground, sessions.ground.folder.path().to_str().unwrap());
