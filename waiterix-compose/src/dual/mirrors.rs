@@ -172,7 +172,16 @@ impl Mirrors {
     /// Keeps up with the plan and makes the other sides equal, in the background.
     pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
         let (watch, watching) = (self.watch.clone(), stop.clone());
-        let mut tasks = vec![tokio::spawn(async move { watch.run(stopped(&watching)).await })];
+        let watching = async move {
+            watch.run(stopped(&watching)).await;
+            if watch.is_forgotten() {
+                tracing::error!(
+                    "this process was said to be dead, by `waiterix migrate forget`: it serves nothing more of what moves until it is \
+                     started anew"
+                );
+            }
+        };
+        let mut tasks = vec![tokio::spawn(watching)];
         if let Some((mirror, sweep)) = &self.sessions {
             let (mirror, sweep, noted) = (mirror.clone(), sweep.clone(), self.noted.clone());
             tasks.push(tokio::spawn(relay("sessions", self.watch.clone(), stop.clone(), move || {

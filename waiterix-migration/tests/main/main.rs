@@ -18,6 +18,7 @@ mod notifier_drain;
 mod notifier_hand_over;
 mod outset;
 mod pair;
+mod plan_forgetting;
 mod plan_leaving;
 mod plan_switching;
 mod postgres;

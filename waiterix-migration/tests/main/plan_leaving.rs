@@ -10,7 +10,9 @@ use waiterix_contract::{ManualClock, eventually};
 use waiterix_migration::MemoryPlan;
 use waiterix_migration::plan::{Pace, Watch};
 use waiterix_ports::Result;
-use waiterix_ports::moving::{LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Turns, Watcher};
+use waiterix_ports::moving::{
+    Forgetting, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Turns, Watcher,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -40,6 +42,10 @@ impl PlanStore for Slow {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.inner.leave(instance).await
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.inner.forget(instance, silent, why).await
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {

@@ -15,7 +15,7 @@ use waiterix_migration::plan::{
 use waiterix_migration::rows::{Event, Progress};
 use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase};
 use waiterix_ports::moving::{
-    Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
+    Forgetting, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
 };
 use waiterix_ports::{Clock as _, Error, ErrorKind, Result, Session, SessionId, SessionStore};
 
@@ -264,6 +264,10 @@ impl PlanStore for Reached {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.way()?.leave(instance).await
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.way()?.forget(instance, silent, why).await
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {
