@@ -8,7 +8,7 @@ pub mod step;
 mod switching;
 mod watch;
 
-pub use switching::{Budget, Drain, Ended, Nothing, Switching, await_followers};
+pub use switching::{Budget, Drain, Ended, Held, Nothing, Switching, await_followers};
 pub use watch::{Pace, Watch};
 
 use std::time::Duration;

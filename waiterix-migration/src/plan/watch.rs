@@ -206,16 +206,27 @@ impl Watch {
         self.is_forgotten.load(Ordering::SeqCst)
     }
 
-    /// Says that this process ends, so that nobody waits for it. It waits for a look that is under way, and there is none afterwards:
-    /// nothing is served any more.
+    /// Says that this process ends, so that nobody waits for it. It waits for a look and for writes that are under way, and there are
+    /// none afterwards: nothing is served any more, not even by what was seen last.
     ///
     /// # Errors
     /// Those of [`PlanStore::leave`]; then it is waited for until [`Pace::gone_after`].
     pub async fn leave(&self) -> Result<()> {
         self.has_left.store(true, Ordering::SeqCst);
-        let _alone = self.looking.lock().await;
-        *self.seen() = None;
+        drop(self.looking.lock().await);
+        for gate in &self.gates {
+            drop(gate.write().await);
+        }
         self.store.leave(&self.instance).await
+    }
+
+    /// Whoever has left is waited for by nobody, so it must not go by anything.
+    fn has_not_left(&self) -> Result<()> {
+        if self.has_left.load(Ordering::SeqCst) {
+            let error = Error::new(ErrorKind::Unavailable, "plan.look");
+            return Err(error.with("fault", "this process has left the plan, because it ends"));
+        }
+        Ok(())
     }
 
     /// A panic elsewhere leaves what was seen whole, so the poison is of no interest.
@@ -253,10 +264,7 @@ impl Watch {
     pub async fn look(&self) -> Result<Plan> {
         let asked = self.begun.load(Ordering::SeqCst);
         let _alone = self.looking.lock().await;
-        if self.has_left.load(Ordering::SeqCst) {
-            let error = Error::new(ErrorKind::Unavailable, "plan.look");
-            return Err(error.with("fault", "this process has left the plan, because it ends"));
-        }
+        self.has_not_left()?;
         if self.is_forgotten() {
             return Err(forgotten());
         }
@@ -299,6 +307,7 @@ impl Watch {
 
     /// Where a port stands, as freshly as a call needs it now.
     async fn standing(&self, port: MovingPort) -> Result<PortStanding> {
+        self.has_not_left().map_err(blind)?;
         let seen = self.seen().clone();
         if let Some(seen) = &seen
             && seen.plan.of(port).stage == Stage::Steady
@@ -326,6 +335,7 @@ impl Watch {
             let standing = self.standing(port).await?;
             if standing.stage != Stage::Held {
                 let pass = self.gates[port as usize].clone().read_owned().await;
+                self.has_not_left().map_err(blind)?;
                 // Only what is still so with the pass in hand was acknowledged to nobody as quiet.
                 if self.seen_of(port).is_some_and(|seen| seen.turn == standing.turn) {
                     return Ok(Writing::with_pass(phase_of(standing), pass));
@@ -347,6 +357,16 @@ impl Watch {
             }
             sleep(self.pace.near).await;
         }
+    }
+
+    /// A pass in a turn that somebody else may have ended. Looked at first, so that this process is known to whoever did.
+    async fn changing(&self, port: MovingPort, turn: u64) -> Result<Option<Writing>> {
+        self.look().await.map_err(blind)?;
+        let pass = self.gates[port as usize].clone().read_owned().await;
+        self.has_not_left().map_err(blind)?;
+        // With the pass in hand, as in a write: no later hold has been acknowledged as quiet.
+        let seen = self.seen_of(port).filter(|seen| seen.turn == turn);
+        Ok(seen.map(|seen| Writing::with_pass(phase_of(seen), pass)))
     }
 
     /// Whoever began the change has not gone on, and is taken for dead. If it lives, its next step is refused.
@@ -393,5 +413,9 @@ impl Phases for PortPhases {
 
     async fn writing(&self) -> Result<Writing> {
         self.watch.writing(self.port).await
+    }
+
+    async fn changing(&self, turn: u64) -> Result<Option<Writing>> {
+        self.watch.changing(self.port, turn).await
     }
 }
