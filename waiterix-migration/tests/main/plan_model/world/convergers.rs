@@ -96,7 +96,7 @@ impl Lead {
         }
         match who {
             Crew::Instance(instance, job) => {
-                world.instances[instance].jobs[job] = Job::Converging(convergence)
+                world.instances[instance].jobs[job] = Job::Converging(convergence);
             }
             Crew::Coordinator(coordinator) => {
                 if let Coordinator::Runs(run) = &mut world.coordinators[coordinator] {

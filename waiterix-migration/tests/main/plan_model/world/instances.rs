@@ -162,7 +162,8 @@ impl Lead {
         let is_silent = of.life != Life::Serves || of.has_lapsed;
         let is_still =
             of.jobs.iter().all(|job| matches!(job, Job::Nothing | Job::Called { is_asked: false, .. }));
-        if !is_early && !(is_silent && is_still) {
+        let is_gone = is_silent && is_still;
+        if !is_early && !is_gone {
             return false;
         }
         of.known = None;

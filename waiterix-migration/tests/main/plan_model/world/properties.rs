@@ -35,8 +35,8 @@ pub(super) fn all() -> Vec<stateright::Property<Lead>> {
         }),
         Property::always(ONCE, |_, world: &World| !world.announced_twice),
         Property::sometimes("the new side leads and has a write of its own", |_, world: &World| {
-            world.plan.leader == Leader::New && world.at(Leader::New) > world.at(Leader::Old)
-                || world.plan.leader == Leader::New && world.journal.of_new != 0
+            let is_ahead = world.at(Leader::New) > world.at(Leader::Old);
+            world.plan.leader == Leader::New && (is_ahead || world.journal.of_new != 0)
         }),
         Property::sometimes("the old side leads again", |game: &Lead, world: &World| {
             game.size.turns < 7 || world.changes == 2
