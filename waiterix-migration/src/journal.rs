@@ -11,6 +11,8 @@ use async_trait::async_trait;
 use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal, LONGEST_WRITE};
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
 
+use crate::plan::Held;
+
 /// What one walk of a relay through the journal did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pass {
@@ -61,17 +63,17 @@ impl Pass {
 pub struct MemoryJournal<K>(Mutex<State<K>>);
 
 struct State<K> {
-    entries: BTreeMap<EntryId, Held<K>>,
+    entries: BTreeMap<EntryId, Kept<K>>,
     last: u64,
 }
 
-struct Held<K> {
+struct Kept<K> {
     key: K,
     since: Instant,
     is_open: bool,
 }
 
-impl<K: Clone> Held<K> {
+impl<K: Clone> Kept<K> {
     fn entry(&self, id: EntryId) -> Entry<K> {
         let is_open = self.is_open && self.since.elapsed() < LONGEST_WRITE;
         Entry { id, key: self.key.clone(), is_open }
@@ -112,7 +114,7 @@ impl<K> MemoryJournal<K> {
         let mut state = self.state();
         state.last += 1;
         let id = EntryId(state.last);
-        state.entries.insert(id, Held { key, since: Instant::now(), is_open });
+        state.entries.insert(id, Kept { key, since: Instant::now(), is_open });
         id
     }
 
@@ -183,7 +185,7 @@ pub(crate) struct Dirty<K> {
 
 impl<K> Dirty<K> {
     /// Takes every write for ended, for whoever knows that none is under way.
-    pub(crate) fn with_all_ended(mut self) -> Self {
+    fn with_all_ended(mut self) -> Self {
         self.ended.append(&mut self.open);
         self
     }
@@ -205,6 +207,20 @@ pub(crate) async fn dirty<K: Clone + Eq + Hash + 'static>(journal: &dyn Journal<
             if is_open { &mut keys[place].open } else { &mut keys[place].ended }.push(id);
         }
     }
+}
+
+/// The dirty keys, for whoever is about to change the leader. While writes are held none is under way, so no entry is kept for one.
+pub(crate) async fn dirty_while<K: Clone + Eq + Hash + 'static>(
+    journal: &dyn Journal<K>,
+    held: Option<&Held>,
+) -> Result<Vec<Dirty<K>>> {
+    let keys = dirty(journal).await?;
+    // Asked when they are listed: if the hold was turned back before, some may be of writes that have begun since.
+    let nobody_writes = match held {
+        Some(held) => held.stands().await?,
+        None => false,
+    };
+    Ok(if nobody_writes { keys.into_iter().map(Dirty::with_all_ended).collect() } else { keys })
 }
 
 /// Whether a refusal says that nothing was written.

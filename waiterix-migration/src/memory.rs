@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use waiterix_domain::Timestamp;
 use waiterix_ports::moving::{
-    Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
+    Forgetting, Ledger, LedgerEntry, MovingPort, ObjectRecord, ObjectRecords, Place, Places, Plan, PlanStore,
     PortStanding, Recorded, Turns, Watcher,
 };
-use waiterix_ports::{Error, ErrorKind, Result};
+use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
 /// The plan and everything that belongs to it, ending with the process.
 #[derive(Debug, Default)]
@@ -19,10 +19,18 @@ pub struct MemoryPlan(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     standings: BTreeMap<MovingPort, PortStanding>,
-    instances: BTreeMap<String, (Turns, Instant)>,
+    instances: BTreeMap<String, Heard>,
     ledger: Vec<LedgerEntry>,
     places: BTreeMap<String, Place>,
     records: BTreeMap<String, ObjectRecord>,
+}
+
+/// What an instance said, and when.
+#[derive(Debug)]
+struct Heard {
+    turns: Turns,
+    looked: Instant,
+    is_forgotten: bool,
 }
 
 impl MemoryPlan {
@@ -33,8 +41,8 @@ impl MemoryPlan {
 
     /// Makes an instance appear to have been silent since the beginning, so that a test need not wait.
     pub fn silence(&self, instance: &str, since: Instant) {
-        if let Some((_, looked)) = self.state().instances.get_mut(instance) {
-            *looked = since;
+        if let Some(heard) = self.state().instances.get_mut(instance) {
+            heard.looked = since;
         }
     }
 }
@@ -70,10 +78,13 @@ impl PlanStore for MemoryPlan {
 
     async fn look(&self, instance: &str, seen: &Turns) -> Result<Plan> {
         let mut state = self.state();
-        let (turns, looked) =
-            state.instances.entry(instance.to_owned()).or_insert_with(|| (Turns::new(), Instant::now()));
-        turns.extend(seen.iter().map(|(of, turn)| (of.clone(), *turn)));
-        *looked = Instant::now();
+        let unheard = || Heard { turns: Turns::new(), looked: Instant::now(), is_forgotten: false };
+        let heard = state.instances.entry(instance.to_owned()).or_insert_with(unheard);
+        if heard.is_forgotten {
+            return Err(Error::new(ErrorKind::Unavailable, "plan.look").violating(Violation::Forgotten));
+        }
+        heard.turns.extend(seen.iter().map(|(of, turn)| (of.clone(), *turn)));
+        heard.looked = Instant::now();
         Ok(state.plan())
     }
 
@@ -82,12 +93,28 @@ impl PlanStore for MemoryPlan {
         Ok(())
     }
 
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        let mut state = self.state();
+        let Some(heard) = state.instances.get_mut(instance) else { return Ok(Forgetting::Unknown) };
+        if heard.is_forgotten {
+            return Ok(Forgetting::Done);
+        }
+        let since = heard.looked.elapsed();
+        if since < silent {
+            return Ok(Forgetting::Heard(since));
+        }
+        heard.is_forgotten = true;
+        state.ledger.push(why.clone());
+        Ok(Forgetting::Done)
+    }
+
     async fn instances(&self) -> Result<Vec<Watcher>> {
         let state = self.state();
-        let of = |(id, (turns, looked)): (&String, &(Turns, Instant))| Watcher {
+        let of = |(id, heard): (&String, &Heard)| Watcher {
             id: id.clone(),
-            turns: turns.clone(),
-            silent: looked.elapsed(),
+            turns: heard.turns.clone(),
+            silent: heard.looked.elapsed(),
+            is_forgotten: heard.is_forgotten,
         };
         Ok(state.instances.iter().map(of).collect())
     }

@@ -60,6 +60,13 @@ pub trait Phases: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable` when nobody can say who leads, or the change takes too long. Nothing was written then.
     async fn writing(&self) -> Result<Writing>;
+
+    /// The phase for whoever changes the leader, and makes both sides equal for that: also while writes are held. `None` if the port
+    /// stands in another turn than this one. Nobody else changes the leader before what is answered is dropped.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can say who leads.
+    async fn changing(&self, turn: u64) -> Result<Option<Writing>>;
 }
 
 /// The phase of a call that writes, as long as it does.
@@ -124,6 +131,10 @@ impl Phases for Switch {
 
     async fn writing(&self) -> Result<Writing> {
         Ok(Writing::of(self.now()))
+    }
+
+    async fn changing(&self, _: u64) -> Result<Option<Writing>> {
+        Ok(Some(Writing::of(self.now())))
     }
 }
 

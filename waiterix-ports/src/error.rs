@@ -78,6 +78,9 @@ pub enum Violation {
     /// The database takes part in a move and does not take this write in its present [standing](crate::moving::Standing):
     /// look who leads now, and write there. Nothing was done.
     NotLeading,
+    /// An operator said that this process is dead, so nobody waits for it when the lead of a port changes. It must serve nothing more
+    /// by what it knows of the move, until it is started anew.
+    Forgotten,
 }
 
 /// A failed port operation. Its text is for logs and operators; it holds no personal data and no secrets.
@@ -170,6 +173,9 @@ impl fmt::Display for Error {
             Some(Violation::ForeignKey) => f.write_str(" (a row it refers to is not there)")?,
             Some(Violation::NotLeading) => {
                 f.write_str(" (the database is being moved and another one takes writes now)")?;
+            }
+            Some(Violation::Forgotten) => {
+                f.write_str(" (this process was said to be dead: start it anew)")?;
             }
             None => {}
         }

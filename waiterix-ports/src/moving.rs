@@ -19,8 +19,8 @@ use async_trait::async_trait;
 
 pub use journal::{Entry, EntryId, Journal, JournalKey, LONGEST_WRITE};
 pub use plan::{
-    LEASE, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
-    Stage, Turns, Watcher,
+    Forgetting, LEASE, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding,
+    Recorded, Stage, Turns, Watcher,
 };
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
@@ -228,6 +228,18 @@ pub struct Instance {
     pub new_turn: u64,
     /// How long ago it said so, by the clock of the side.
     pub silent_for: Duration,
+    /// Whether an operator said that it is dead.
+    pub is_forgotten: bool,
+}
+
+impl Instance {
+    /// For how long it may still believe what it saw last, if whoever is silent for so long believes nothing; `None` when it believes
+    /// nothing any more, by the time that went by or by an operator's word.
+    #[must_use]
+    pub fn left(&self, silence: Duration) -> Option<Duration> {
+        let left = silence.checked_sub(self.silent_for).filter(|left| !left.is_zero());
+        if self.is_forgotten { None } else { left }
+    }
 }
 
 /// What a key is claimed by.
@@ -354,7 +366,8 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// Notes what an instance has seen, and forgets those that have been silent for more than a day.
     ///
     /// # Errors
-    /// `Unavailable`, `Timeout`.
+    /// `Unavailable` with [`Violation::Forgotten`](crate::Violation::Forgotten) for an instance that was
+    /// [forgotten](RowSide::forget), ever after: nobody knows of it, so it must look before each read. `Unavailable`, `Timeout`.
     async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()>;
 
     /// An instance ends, and need not be waited for any more; one that is not known is fine, also where nothing is installed.
@@ -362,6 +375,13 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn leave(&self, id: &str) -> Result<()>;
+
+    /// An operator says that an instance is dead: nobody waits for it any more, and its reports are refused from now on. Only if it has
+    /// not reported for so long. Also where nothing is installed, and a repeat answers the same.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn forget(&self, id: &str, silent: Duration) -> Result<Forgetting>;
 
     /// The instances that reported here.
     ///

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use waiterix_migration::plan::{Drain, Nothing, Pace, Watch};
+use waiterix_migration::plan::{Drain, Held, Nothing, Pace, Watch};
 use waiterix_migration::rows::Stop;
 use waiterix_migration::{
     BlobKey, DualBlobStore, DualSessionStore, ObjectSweep, OutsetBlobStore, OutsetSessionStore, Pass,
-    SessionKey, SessionSweep,
+    SessionKey, SessionSweep, Writing,
 };
 use waiterix_ports::moving::{Backlog, Journal as _, Leader, MovingPort, SessionKeys};
 use waiterix_ports::{BlobStore, Clock, ErrorKind, Result, SessionStore};
@@ -172,7 +172,16 @@ impl Mirrors {
     /// Keeps up with the plan and makes the other sides equal, in the background.
     pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
         let (watch, watching) = (self.watch.clone(), stop.clone());
-        let mut tasks = vec![tokio::spawn(async move { watch.run(stopped(&watching)).await })];
+        let watching = async move {
+            watch.run(stopped(&watching)).await;
+            if watch.is_forgotten() {
+                tracing::error!(
+                    "this process was said to be dead, by `waiterix migrate forget`: it serves nothing more of what moves until it is \
+                     started anew"
+                );
+            }
+        };
+        let mut tasks = vec![tokio::spawn(watching)];
         if let Some((mirror, sweep)) = &self.sessions {
             let (mirror, sweep, noted) = (mirror.clone(), sweep.clone(), self.noted.clone());
             tasks.push(tokio::spawn(relay("sessions", self.watch.clone(), stop.clone(), move || {
@@ -219,11 +228,15 @@ struct SessionDrain {
 
 #[async_trait]
 impl Drain for SessionDrain {
-    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+    async fn pass(&self, turn: u64) -> Result<Option<Writing>> {
+        Drain::pass(&*self.mirror, turn).await
+    }
+
+    async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
         let others = self.sweep.drain_noted(&*self.noted, leader).await?;
-        let own = self.mirror.drain(leader, nobody_writes).await?;
+        let own = self.mirror.drain(leader, held).await?;
         // Who knows no mirror cannot be held, so what they write meanwhile is not waited for.
-        let converged = if nobody_writes { 0 } else { others.converged };
+        let converged = if held.is_some() { 0 } else { others.converged };
         Ok(Pass { converged: own.converged + converged, failed: own.failed + others.failed, ..own })
     }
 }

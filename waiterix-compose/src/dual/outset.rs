@@ -1,10 +1,11 @@
 //! Whether the move has not begun yet, or is over: without a plan both look alike.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use waiterix_ports::moving::{
-    LedgerEntry, Mode, MovingPort, Plan, PlanStore, PortStanding, RowSide as _, Turns, Watcher,
+    Forgetting, LedgerEntry, Mode, MovingPort, Plan, PlanStore, PortStanding, RowSide as _, Turns, Watcher,
 };
 use waiterix_ports::{Error, ErrorKind, Result};
 use waiterix_postgres::moving::{PostgresPlan, PostgresSide};
@@ -44,6 +45,10 @@ impl PlanStore for Outset {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.plan.leave(instance).await
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.plan.forget(instance, silent, why).await
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {

@@ -23,8 +23,9 @@ use waiterix_ports::{
     BlobMeta, BlobPage, BlobStore, Clock, Download, ErrorKind, PutBlob, Result, Visibility,
 };
 
-use crate::journal::{Dirty, Pass, dirty, had_no_effect, settle_entry};
+use crate::journal::{Dirty, Pass, dirty, dirty_while, had_no_effect, settle_entry};
 use crate::phase::{Phase, Phases, Writing};
+use crate::plan::Held;
 pub use compare::{Depth, ObjectFault};
 use converge::found;
 pub use key::BlobKey;
@@ -117,6 +118,11 @@ impl DualBlobStore {
         Ok(self.sides(self.phases.writing().await?))
     }
 
+    /// A pass for whoever changes the leader in a turn.
+    pub(crate) async fn pass(&self, turn: u64) -> Result<Option<Writing>> {
+        self.phases.changing(turn).await
+    }
+
     fn sides(&self, call: Writing) -> Sides<'_> {
         self.sides_led_by(call.phase.leader, call)
     }
@@ -173,16 +179,16 @@ impl DualBlobStore {
     }
 
     /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
-    /// nobody writes, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal and are not even looked
+    /// writes are held, no entry of a write needs to be kept. Uploads that may still arrive stay in the journal and are not even looked
     /// for: there may be hundreds, while everybody waits; what arrived is read from the store that has it, whichever leads.
     ///
     /// # Errors
-    /// When the journal cannot be read.
-    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+    /// When the journal cannot be read, or it is not known whether the hold stands.
+    pub async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
         let mut pass = Pass::default();
-        let written = dirty(&*self.journal).await?.into_iter().filter(|dirty| !is_upload(&dirty.key));
+        let written =
+            dirty_while(&*self.journal, held).await?.into_iter().filter(|dirty| !is_upload(&dirty.key));
         let settling = written.map(|dirty| async move {
-            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
             let settled =
                 self.settle(&dirty.key, Writing::of(Phase { leader, mirroring: Mirroring::Inline })).await;
             (dirty, settled)

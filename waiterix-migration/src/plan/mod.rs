@@ -8,12 +8,19 @@ pub mod step;
 mod switching;
 mod watch;
 
-pub use switching::{Budget, Drain, Ended, Nothing, Switching, await_followers};
+pub use switching::{Budget, Drain, Ended, Held, Nothing, Switching, await_followers};
 pub use watch::{Pace, Watch};
+
+use std::time::Duration;
 
 use serde_json::json;
 use waiterix_ports::moving::{LedgerEntry, Mirroring, MovingPort, PlanStore, PortStanding, Stage};
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
+
+/// Whoever has not looked for so long is dead, or cannot reach the plan: one that lives looks every second, and goes by what it saw
+/// for two without a look. So this is the least silence after which an instance may be
+/// [forgotten](waiterix_ports::moving::PlanStore::forget).
+pub const SILENT: Duration = Duration::from_secs(5);
 
 /// Changes how the side that follows does so. Every instance does as it is told as soon as it sees it, and nobody needs to wait.
 ///

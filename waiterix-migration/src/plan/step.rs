@@ -26,6 +26,29 @@ pub struct Findings {
     pub give_up: bool,
 }
 
+impl Findings {
+    /// What is known when an act was done: in the turn that it made, or of the turn that it was about.
+    #[must_use]
+    pub fn after(self, act: Act, turn: u64) -> Self {
+        match act {
+            Act::Announce => Self { announced: Some(turn), ..self },
+            Act::AwaitLookers => Self { all_look: true, ..self },
+            Act::Hold => Self { held: Some(turn), ..self },
+            Act::AwaitQuiet => Self { all_quiet: true, ..self },
+            Act::Drain => Self { drained: true, ..self },
+            Act::Change => Self { changed: Some(turn), ..self },
+            Act::AwaitFollowers => Self { all_follow: true, ..self },
+            Act::Abort | Act::Done | Act::Aborted => self,
+        }
+    }
+
+    /// What is known when somebody else was faster: what was found out holds no more.
+    #[must_use]
+    pub fn overtaken(self) -> Self {
+        Self { give_up: self.give_up || self.announced.is_some(), ..self }
+    }
+}
+
 /// What to do next. An act that replaces the standing is refused if it is of another turn by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
@@ -63,7 +86,8 @@ pub fn next(to: Leader, standing: PortStanding, findings: &Findings) -> Act {
                 Act::Done
             }
         }
-        Stage::Steady if findings.give_up => Act::Aborted,
+        // Whoever was turned back ends too: all that it has found out is of a turn that is over.
+        Stage::Steady if findings.give_up || findings.announced.is_some() => Act::Aborted,
         Stage::Steady => Act::Announce,
         Stage::Announced => match findings.announced {
             Some(mine) if mine == standing.turn && findings.give_up => Act::Abort,
@@ -140,6 +164,11 @@ mod tests {
             let mine = Findings { give_up, ..mine };
             assert_eq!(next(Leader::New, standing(Stage::Announced, 6), &mine), Act::Aborted);
             assert_eq!(next(Leader::New, standing(Stage::Held, 7), &mine), Act::Aborted);
+            assert_eq!(
+                next(Leader::New, standing(Stage::Steady, 5), &mine),
+                Act::Aborted,
+                "it was turned back"
+            );
         }
     }
 
@@ -157,16 +186,9 @@ mod tests {
                     if let Some(made) = made(to, standing, act) {
                         standing = made;
                     }
-                    match act {
-                        Act::Announce => findings.announced = Some(standing.turn),
-                        Act::AwaitLookers => findings.all_look = true,
-                        Act::Hold => findings.held = Some(standing.turn),
-                        Act::AwaitQuiet => findings.all_quiet = true,
-                        Act::Drain => findings.drained = true,
-                        Act::Change => findings.changed = Some(standing.turn),
-                        Act::AwaitFollowers => findings.all_follow = true,
-                        Act::Abort => {}
-                        Act::Done | Act::Aborted => break,
+                    findings = findings.after(act, standing.turn);
+                    if matches!(act, Act::Done | Act::Aborted) {
+                        break;
                     }
                     assert!(acts.len() < 20, "{acts:?}");
                 }

@@ -7,41 +7,84 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
-use waiterix_ports::moving::{Leader, LedgerEntry, MovingPort, PlanStore, PortStanding, Turns};
+use waiterix_ports::moving::{Leader, LedgerEntry, Mirroring, MovingPort, PlanStore, PortStanding, Turns};
 use waiterix_ports::{Error, Result};
 
 use super::step::{self, Act, Findings};
 use crate::blob::DualBlobStore;
 use crate::journal::Pass;
+use crate::phase::{Phase, Writing};
 use crate::rows::{Event, Progress, Quiet, Stop};
 use crate::session::DualSessionStore;
+
+/// Writes that a coordinator holds, when it has seen that none is under way.
+#[derive(Debug)]
+pub struct Held {
+    plan: Arc<dyn PlanStore>,
+    port: MovingPort,
+    turn: u64,
+}
+
+impl Held {
+    /// Those of a port, in the turn in which they were held.
+    #[must_use]
+    pub fn new(plan: Arc<dyn PlanStore>, port: MovingPort, turn: u64) -> Self {
+        Self { plan, port, turn }
+    }
+
+    /// Whether nobody has turned it back, so that no write has begun since.
+    ///
+    /// # Errors
+    /// Those of [`PlanStore::plan`].
+    pub async fn stands(&self) -> Result<bool> {
+        Ok(self.plan.plan().await?.of(self.port).turn == self.turn)
+    }
+}
 
 /// How often what is in the journal is made equal before writes are held, and how few keys are left for then.
 const ROUNDS: u32 = 5;
 const FEW: u32 = 10;
 
+/// Why it ended for whoever has no reason of its own.
+const OVERTAKEN: &str = "somebody else turned it back";
+
 /// What makes both sides of a port equal.
 #[async_trait]
 pub trait Drain: fmt::Debug + Send + Sync + 'static {
-    /// Makes everything equal that is in the journal; this one leads. It is called while nobody writes, and shortly before, so that
+    /// Keeps everybody else from changing the leader, as a write does, for as long as what is answered is kept; `None` if the port stands in
+    /// another turn than this one. Whoever was turned back would otherwise go on to copy from a side that does not lead any more.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can say who leads.
+    async fn pass(&self, turn: u64) -> Result<Option<Writing>>;
+
+    /// Makes everything equal that is in the journal; this one leads. It is called while writes are held, and shortly before, so that
     /// little is left for then.
     ///
     /// # Errors
-    /// When the journal cannot be read.
-    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass>;
+    /// When the journal cannot be read, or it is not known whether the hold stands.
+    async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass>;
 }
 
 #[async_trait]
 impl Drain for DualSessionStore {
-    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
-        Self::drain(self, leader, nobody_writes).await
+    async fn pass(&self, turn: u64) -> Result<Option<Writing>> {
+        Self::pass(self, turn).await
+    }
+
+    async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
+        Self::drain(self, leader, held).await
     }
 }
 
 #[async_trait]
 impl Drain for DualBlobStore {
-    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
-        Self::drain(self, leader, nobody_writes).await
+    async fn pass(&self, turn: u64) -> Result<Option<Writing>> {
+        Self::pass(self, turn).await
+    }
+
+    async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
+        Self::drain(self, leader, held).await
     }
 }
 
@@ -51,7 +94,11 @@ pub struct Nothing;
 
 #[async_trait]
 impl Drain for Nothing {
-    async fn drain(&self, _: Leader, _: bool) -> Result<Pass> {
+    async fn pass(&self, _: u64) -> Result<Option<Writing>> {
+        Ok(Some(Writing::of(Phase { leader: Leader::Old, mirroring: Mirroring::Background })))
+    }
+
+    async fn drain(&self, _: Leader, _: Option<&Held>) -> Result<Pass> {
         Ok(Pass::default())
     }
 }
@@ -166,7 +213,7 @@ impl Switching {
                     is_prepared = true;
                     tell("prepare");
                     let left = self.budget.announcing.saturating_sub(began.elapsed());
-                    fault = self.prepare(standing.leader, left).await.err();
+                    fault = self.prepare(standing, left).await.err();
                     findings.give_up = fault.is_some();
                 }
                 Act::Done if findings.changed.is_none() => return Ok(Ended::Already),
@@ -175,31 +222,23 @@ impl Switching {
                     return Ok(Ended::Changed { pause, all_follow: findings.all_follow });
                 }
                 Act::Aborted => {
-                    let why = fault.unwrap_or_else(|| "it was given up".to_owned());
+                    // Who has no reason of its own was overtaken.
+                    let why = fault.unwrap_or_else(|| OVERTAKEN.to_owned());
                     return Ok(Ended::TurnedBack { why, waited_for });
                 }
                 Act::Announce | Act::Hold | Act::Change | Act::Abort => {
                     let evidence = self.evidence(act, evidence, fault.as_deref(), &waited_for);
                     let Some(made) = self.shift(to, standing, act, evidence).await? else {
                         // Somebody else was faster. What this one had found out holds no more.
-                        if findings.announced.is_some() {
-                            findings.give_up = true;
-                            fault.get_or_insert_with(|| "somebody else changed the plan".to_owned());
-                        }
+                        findings = findings.overtaken();
                         continue;
                     };
                     tell(word(act));
+                    findings = findings.after(act, made.turn);
                     match act {
-                        Act::Announce => {
-                            findings.announced = Some(made.turn);
-                            began = Instant::now();
-                        }
-                        Act::Hold => {
-                            findings.held = Some(made.turn);
-                            held_at = Some(Instant::now());
-                        }
+                        Act::Announce => began = Instant::now(),
+                        Act::Hold => held_at = Some(Instant::now()),
                         Act::Change => {
-                            findings.changed = Some(made.turn);
                             pause = held_at.map(|held_at| held_at.elapsed());
                             began = Instant::now();
                         }
@@ -214,16 +253,11 @@ impl Switching {
                     };
                     waited_for = self.waited_for(standing.turn).await?;
                     if waited_for.is_empty() {
+                        findings = findings.after(act, standing.turn);
                         match act {
-                            Act::AwaitLookers => findings.all_look = true,
-                            Act::AwaitQuiet => {
-                                tell("drain");
-                                findings.all_quiet = true;
-                            }
-                            _ => {
-                                tell("follow");
-                                findings.all_follow = true;
-                            }
+                            Act::AwaitQuiet => tell("drain"),
+                            Act::AwaitFollowers => tell("follow"),
+                            _ => {}
                         }
                     } else if since.elapsed() >= budget {
                         findings.give_up = true;
@@ -235,8 +269,11 @@ impl Switching {
                 Act::Drain => {
                     let left =
                         self.budget.pause.saturating_sub(held_at.map_or(Duration::ZERO, |at| at.elapsed()));
-                    match self.drain(standing.leader, true, left).await {
-                        Ok(pass) => findings.drained = pass.found_all_equal(),
+                    let held = Held::new(self.plan.clone(), self.port, standing.turn);
+                    match self.drain(standing, Some(&held), left).await {
+                        Ok(pass) if pass.found_all_equal() => findings = findings.after(act, standing.turn),
+                        // What was made equal is looked at once more.
+                        Ok(_) => {}
                         Err(why) => (findings.give_up, fault) = (true, Some(why)),
                     }
                 }
@@ -245,22 +282,27 @@ impl Switching {
     }
 
     /// Makes most of it equal while writes go on; answers why that cannot be, if it cannot.
-    async fn prepare(&self, leader: Leader, within: Duration) -> Result<(), String> {
+    async fn prepare(&self, announced: PortStanding, within: Duration) -> Result<(), String> {
         let begun = Instant::now();
         for _ in 0..ROUNDS {
             let left = within.saturating_sub(begun.elapsed());
-            if self.drain(leader, false, left).await?.converged <= FEW {
+            if self.drain(announced, None, left).await?.converged <= FEW {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn drain(&self, leader: Leader, nobody_writes: bool, within: Duration) -> Result<Pass, String> {
-        match timeout(within, self.sides.drain(leader, nobody_writes)).await {
-            Ok(Ok(pass)) if pass.failed == 0 => Ok(pass),
-            Ok(Ok(pass)) => Err(format!("{} keys could not be made equal", pass.failed)),
-            Ok(Err(error)) => Err(error.to_string()),
+    async fn drain(&self, now: PortStanding, held: Option<&Held>, within: Duration) -> Result<Pass, String> {
+        let drained = async {
+            let Some(_pass) = self.sides.pass(now.turn).await? else { return Ok(None) };
+            self.sides.drain(now.leader, held).await.map(Some)
+        };
+        match timeout(within, drained).await {
+            Ok(Ok(None)) => Err(OVERTAKEN.to_owned()),
+            Ok(Ok(Some(pass))) if pass.failed == 0 => Ok(pass),
+            Ok(Ok(Some(pass))) => Err(format!("{} keys could not be made equal", pass.failed)),
+            Ok(Err::<_, Error>(error)) => Err(error.to_string()),
             Err(_) => Err("the sides were not equal in time".to_owned()),
         }
     }

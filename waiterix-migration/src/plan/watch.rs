@@ -13,7 +13,7 @@ use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep};
 use waiterix_domain::Timestamp;
 use waiterix_ports::moving::{LEASE, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns};
-use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
+use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry, Violation};
 
 use super::step::{self, Act};
 use crate::mail::Share;
@@ -61,6 +61,7 @@ const PORTS: usize = MovingPort::ALL.len();
 ///   it waits for that time before anything else.
 /// - Once a change is announced, every call looks first.
 /// - While writes are held, they wait; reads go on. A hold that takes too long is turned back by those who wait.
+/// - A process that was forgotten serves nothing from its next look on, whoever leads.
 pub struct Watch {
     store: Arc<dyn PlanStore>,
     clock: Arc<dyn Clock>,
@@ -70,6 +71,7 @@ pub struct Watch {
     /// One look at a time.
     looking: tokio::sync::Mutex<()>,
     has_left: AtomicBool,
+    is_forgotten: AtomicBool,
     /// How many looks have begun, and which was the last that succeeded.
     begun: AtomicU64,
     succeeded: AtomicU64,
@@ -109,6 +111,7 @@ impl Watch {
             seen: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             has_left: AtomicBool::new(false),
+            is_forgotten: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             gates: std::array::from_fn(|_| Arc::default()),
@@ -144,7 +147,7 @@ impl Watch {
     /// between calls, calls look themselves.
     ///
     /// It ends between two looks. One that was dropped under way might still be heard after [`Watch::leave`], and all would wait for a
-    /// process that is no more.
+    /// process that is no more. It also ends when the process [was forgotten](Watch::is_forgotten): then there is nothing to look for.
     pub async fn run(&self, until: impl Future<Output = ()> + Send) {
         let mut until = pin!(until);
         let mut standing_since = HashMap::new();
@@ -154,6 +157,7 @@ impl Watch {
                     self.end_what_was_left(&plan, &mut standing_since).await;
                     MovingPort::ALL.into_iter().any(|port| plan.of(port).stage != Stage::Steady)
                 }
+                Err(_) if self.is_forgotten() => return,
                 // Calls find out themselves what it means for them.
                 Err(_) => false,
             };
@@ -196,15 +200,33 @@ impl Watch {
         }
     }
 
-    /// Says that this process ends, so that nobody waits for it. It waits for a look that is under way, and there is none afterwards:
-    /// nothing is served any more.
+    /// Whether somebody said of this process that it is dead. It serves nothing more of what moves, until it is started anew.
+    #[must_use]
+    pub fn is_forgotten(&self) -> bool {
+        self.is_forgotten.load(Ordering::SeqCst)
+    }
+
+    /// Says that this process ends, so that nobody waits for it. It waits for a look and for writes that are under way, and there are
+    /// none afterwards: nothing is served any more, not even by what was seen last.
     ///
     /// # Errors
     /// Those of [`PlanStore::leave`]; then it is waited for until [`Pace::gone_after`].
     pub async fn leave(&self) -> Result<()> {
         self.has_left.store(true, Ordering::SeqCst);
-        let _alone = self.looking.lock().await;
+        drop(self.looking.lock().await);
+        for gate in &self.gates {
+            drop(gate.write().await);
+        }
         self.store.leave(&self.instance).await
+    }
+
+    /// Whoever has left is waited for by nobody, so it must not go by anything.
+    fn has_not_left(&self) -> Result<()> {
+        if self.has_left.load(Ordering::SeqCst) {
+            let error = Error::new(ErrorKind::Unavailable, "plan.look");
+            return Err(error.with("fault", "this process has left the plan, because it ends"));
+        }
+        Ok(())
     }
 
     /// A panic elsewhere leaves what was seen whole, so the poison is of no interest.
@@ -242,9 +264,9 @@ impl Watch {
     pub async fn look(&self) -> Result<Plan> {
         let asked = self.begun.load(Ordering::SeqCst);
         let _alone = self.looking.lock().await;
-        if self.has_left.load(Ordering::SeqCst) {
-            let error = Error::new(ErrorKind::Unavailable, "plan.look");
-            return Err(error.with("fault", "this process has left the plan, because it ends"));
+        self.has_not_left()?;
+        if self.is_forgotten() {
+            return Err(forgotten());
         }
         if self.succeeded.load(Ordering::SeqCst) > asked
             && let Some(seen) = &*self.seen()
@@ -255,7 +277,15 @@ impl Watch {
         let mut said = self.acknowledged();
         loop {
             let at = (Instant::now(), self.clock.now());
-            let plan = self.store.look(&self.instance, &said).await?;
+            let plan = match self.store.look(&self.instance, &said).await {
+                Err(error) if error.violation() == Some(&Violation::Forgotten) => {
+                    // Nobody waits for it, so what it saw is good for nothing any more.
+                    self.is_forgotten.store(true, Ordering::SeqCst);
+                    *self.seen() = None;
+                    return Err(error);
+                }
+                looked => looked?,
+            };
             if !plan.is_made() && self.seen().as_ref().is_some_and(|seen| seen.plan.is_made()) {
                 // It was taken away, so the move is over. Without a plan the old side would lead, as before it.
                 let error = Error::new(ErrorKind::Unavailable, "plan.look");
@@ -277,6 +307,7 @@ impl Watch {
 
     /// Where a port stands, as freshly as a call needs it now.
     async fn standing(&self, port: MovingPort) -> Result<PortStanding> {
+        self.has_not_left().map_err(blind)?;
         let seen = self.seen().clone();
         if let Some(seen) = &seen
             && seen.plan.of(port).stage == Stage::Steady
@@ -286,6 +317,10 @@ impl Watch {
                 return Ok(seen.plan.of(port));
             }
             return match self.look().await {
+                // Whoever cannot ask is waited for until then; whoever left or was forgotten is not.
+                Err(error) if self.has_left.load(Ordering::SeqCst) || self.is_forgotten() => {
+                    Err(blind(error))
+                }
                 Err(_) if age <= self.pace.gone_after && seen.plan.is_made() => Ok(seen.plan.of(port)),
                 looked => looked.map(|plan| plan.of(port)).map_err(blind),
             };
@@ -300,6 +335,7 @@ impl Watch {
             let standing = self.standing(port).await?;
             if standing.stage != Stage::Held {
                 let pass = self.gates[port as usize].clone().read_owned().await;
+                self.has_not_left().map_err(blind)?;
                 // Only what is still so with the pass in hand was acknowledged to nobody as quiet.
                 if self.seen_of(port).is_some_and(|seen| seen.turn == standing.turn) {
                     return Ok(Writing::with_pass(phase_of(standing), pass));
@@ -323,6 +359,16 @@ impl Watch {
         }
     }
 
+    /// A pass in a turn that somebody else may have ended. Looked at first, so that this process is known to whoever did.
+    async fn changing(&self, port: MovingPort, turn: u64) -> Result<Option<Writing>> {
+        self.look().await.map_err(blind)?;
+        let pass = self.gates[port as usize].clone().read_owned().await;
+        self.has_not_left().map_err(blind)?;
+        // With the pass in hand, as in a write: no later hold has been acknowledged as quiet.
+        let seen = self.seen_of(port).filter(|seen| seen.turn == turn);
+        Ok(seen.map(|seen| Writing::with_pass(phase_of(seen), pass)))
+    }
+
     /// Whoever began the change has not gone on, and is taken for dead. If it lives, its next step is refused.
     async fn turn_back(&self, port: MovingPort, held: PortStanding, fault: &str) -> Result<()> {
         let Some(to) = step::made(held.leader, held, Act::Abort) else { return Ok(()) };
@@ -337,9 +383,15 @@ impl Watch {
     }
 }
 
+fn forgotten() -> Error {
+    Error::new(ErrorKind::Unavailable, "plan.look").violating(Violation::Forgotten)
+}
+
 /// Who leads is not known, and guessing is the one thing that must not be done.
 fn blind(error: Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "plan.look").retry(Retry::Safe).because(error)
+    let is_lasting = error.violation() == Some(&Violation::Forgotten);
+    let retry = if is_lasting { Retry::No } else { Retry::Safe };
+    Error::new(ErrorKind::Unavailable, "plan.look").retry(retry).because(error)
 }
 
 const fn phase_of(standing: PortStanding) -> Phase {
@@ -361,5 +413,9 @@ impl Phases for PortPhases {
 
     async fn writing(&self) -> Result<Writing> {
         self.watch.writing(self.port).await
+    }
+
+    async fn changing(&self, turn: u64) -> Result<Option<Writing>> {
+        self.watch.changing(self.port, turn).await
     }
 }

@@ -11,7 +11,7 @@ use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
 use super::acts;
 use super::differ::compare;
 use super::gates::{GateSettings, Gates};
-use super::lead::SILENCE;
+use super::lead::{REFRESH, SILENCE};
 use super::progress::{Event, Progress, Stop};
 use super::relay::Relay;
 use super::sides::{Direction, Sides};
@@ -341,13 +341,15 @@ impl Cutover {
 
     async fn await_readers(&self, run: &mut Run, view: View, stop: &Stop) -> Result<()> {
         let end = run.began + self.settings.readers;
+        // One that was forgotten and lives sees the announcement by then, and looks before each read from then on.
+        let heard = Instant::now() + 2 * REFRESH;
         loop {
             let behind = self.sides.behind(run.from, view.from.turn).await?;
-            if behind.is_empty() {
+            if behind.is_empty() && (Instant::now() >= heard || !self.sides.have_forgotten().await?) {
                 run.findings.readers_look = true;
                 return Ok(());
             }
-            if Instant::now() >= end {
+            if Instant::now() >= end && !behind.is_empty() {
                 run.give_up(format!("these instances did not look in time: {}", behind.join(", ")));
                 return Ok(());
             }

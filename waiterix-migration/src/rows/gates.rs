@@ -164,7 +164,7 @@ fn comparison(
 
 impl Sides {
     /// The instances that may still believe what was before a turn of a side. One that has been silent for [`SILENCE`] believes
-    /// nothing without a look.
+    /// nothing without a look, and of one that was forgotten it was said that it is dead.
     ///
     /// # Errors
     /// When they cannot be asked for.
@@ -174,8 +174,19 @@ impl Sides {
             Leader::Old => instance.old_turn,
             Leader::New => instance.new_turn,
         };
-        let behind =
-            instances.into_iter().filter(|instance| instance.silent_for < SILENCE && seen(instance) < turn);
+        let behind = instances
+            .into_iter()
+            .filter(|instance| instance.left(SILENCE).is_some() && seen(instance) < turn);
         Ok(behind.map(|instance| instance.id).collect())
+    }
+
+    /// Whether an instance was forgotten that has not been silent for [`SILENCE`]: if it lives after all, it may not know yet that
+    /// it must look before each read.
+    ///
+    /// # Errors
+    /// When they cannot be asked for.
+    pub(super) async fn have_forgotten(&self) -> Result<bool> {
+        let instances = self.of(Leader::New).instances().await?;
+        Ok(instances.iter().any(|instance| instance.is_forgotten && instance.silent_for < SILENCE))
     }
 }

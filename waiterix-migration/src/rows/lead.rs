@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use waiterix_domain::Timestamp;
 use waiterix_ports::moving::Standing;
-use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry};
+use waiterix_ports::{Clock, Error, ErrorKind, Result, Retry, Violation};
 
 use super::acts;
 use super::sides::{Seen, Sides};
@@ -43,7 +43,7 @@ struct Known {
 ///
 /// Writes need not trust it: a side that does not lead refuses them. Reads do. What was seen is believed for [`REFRESH`], and
 /// only while the instance is registered where a cutover looks who must know of it; otherwise there is a look before each
-/// read. So nobody who was paused, cut off or never heard reads from a side that has given the lead away.
+/// read. So nobody who was paused, cut off, forgotten or never heard reads from a side that has given the lead away.
 pub struct Lead {
     sides: Sides,
     instance: String,
@@ -190,7 +190,7 @@ impl Lead {
         let asked = self.clock.now();
         if !is_registered {
             // First the name, then the look: a cutover that does not find the name has announced itself before the look.
-            self.sides.of(Leader::New).report(&self.instance, 0, 0).await?;
+            self.tell(0, 0).await?;
         }
         // Without the lock: readers do not wait for the side that does not lead.
         let (number, at) = self.begin();
@@ -210,10 +210,21 @@ impl Lead {
             (old, new) == (old_turn, new_turn) && is_within(now, at, REPORT)
         });
         if !is_known {
-            self.sides.of(Leader::New).report(&self.instance, old, new).await?;
+            self.tell(old, new).await?;
             self.state().reported = Some((now, old, new));
         }
         Ok(())
+    }
+
+    async fn tell(&self, old: u64, new: u64) -> Result<()> {
+        let told = self.sides.of(Leader::New).report(&self.instance, old, new).await;
+        if let Err(error) = &told
+            && error.violation() == Some(&Violation::Forgotten)
+        {
+            // Nobody waits for it, so it believes nothing any more.
+            self.state().reported = None;
+        }
+        told
     }
 
     /// Says that this process ends, so that nobody waits for it. Whoever reads here afterwards looks before each read, and does not

@@ -21,8 +21,9 @@ use waiterix_ports::moving::{Journal, Leader, Mirroring};
 use waiterix_ports::session::{is_session_id, is_temp_key};
 use waiterix_ports::{Clock, Error, ErrorKind, Loaded, Result, Revision, Session, SessionId, SessionStore};
 
-use crate::journal::{Pass, dirty, had_no_effect, settle_entry};
+use crate::journal::{Pass, dirty, dirty_while, had_no_effect, settle_entry};
 use crate::phase::{Phase, Phases, Writing};
+use crate::plan::Held;
 pub use carry::{Carried, MAIL_MEMORY, MemoryCompared, MemoryFault, SUPPRESSED};
 pub use key::SessionKey;
 pub use outset::OutsetSessionStore;
@@ -84,6 +85,11 @@ impl DualSessionStore {
         Ok(self.sides(self.phases.writing().await?))
     }
 
+    /// A pass for whoever changes the leader in a turn.
+    pub(crate) async fn pass(&self, turn: u64) -> Result<Option<Writing>> {
+        self.phases.changing(turn).await
+    }
+
     fn sides(&self, call: Writing) -> Sides<'_> {
         let (leader, other) = match call.phase.leader {
             Leader::Old => (&*self.old, &*self.new),
@@ -109,14 +115,13 @@ impl DualSessionStore {
     }
 
     /// Makes both stores equal about every dirty key, for whoever is about to change the leader: this one leads until then. While
-    /// nobody writes, no entry of a write needs to be kept.
+    /// writes are held, no entry of a write needs to be kept.
     ///
     /// # Errors
-    /// When the journal cannot be read.
-    pub async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+    /// When the journal cannot be read, or it is not known whether the hold stands.
+    pub async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
         let mut pass = Pass::default();
-        for dirty in dirty(&*self.journal).await? {
-            let dirty = if nobody_writes { dirty.with_all_ended() } else { dirty };
+        for dirty in dirty_while(&*self.journal, held).await? {
             let sides = self.sides(Writing::of(Phase { leader, mirroring: Mirroring::Inline }));
             let settled = self.settle(&sides, &dirty.key).await;
             pass.close(&*self.journal, &dirty, settled).await;

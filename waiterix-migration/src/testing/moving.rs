@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use waiterix_ports::moving::{
-    Backlog, Claim, Claiming, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel, Quarantined, RowHash,
-    RowSide, Standing, Survey, Wanted,
+    Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel,
+    Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
 };
-use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry};
+use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry, Violation};
 
 use super::claim::{MemoryClaim, MemoryHold, images};
 use super::rows::{Columns, is_in};
@@ -191,8 +191,14 @@ impl RowSide for MemorySide {
 
     async fn report(&self, id: &str, old_turn: u64, new_turn: u64) -> Result<()> {
         let report = async {
-            let heard = Heard { old_turn, new_turn, at: tokio::time::Instant::now() };
-            self.inner.state().instances.insert(id.to_owned(), heard);
+            let mut state = self.inner.state();
+            if state.instances.get(id).is_some_and(|heard| heard.is_forgotten) {
+                let error = Error::new(ErrorKind::Unavailable, "memory.report");
+                return Err(error.violating(Violation::Forgotten));
+            }
+            let at = tokio::time::Instant::now();
+            let heard = Heard { old_turn, new_turn, at, is_forgotten: false };
+            state.instances.insert(id.to_owned(), heard);
             Ok(())
         };
         self.call("report", report).await
@@ -206,6 +212,20 @@ impl RowSide for MemorySide {
         self.call("leave", leave).await
     }
 
+    async fn forget(&self, id: &str, silent: Duration) -> Result<Forgetting> {
+        let forget = async {
+            let mut state = self.inner.state();
+            let Some(heard) = state.instances.get_mut(id) else { return Ok(Forgetting::Unknown) };
+            let since = heard.at.elapsed();
+            if !heard.is_forgotten && since < silent {
+                return Ok(Forgetting::Heard(since));
+            }
+            heard.is_forgotten = true;
+            Ok(Forgetting::Done)
+        };
+        self.call("forget", forget).await
+    }
+
     async fn instances(&self) -> Result<Vec<Instance>> {
         let instances = async {
             let state = self.inner.state();
@@ -214,6 +234,7 @@ impl RowSide for MemorySide {
                 old_turn: heard.old_turn,
                 new_turn: heard.new_turn,
                 silent_for: heard.at.elapsed(),
+                is_forgotten: heard.is_forgotten,
             };
             Ok(state.instances.iter().map(instance).collect())
         };

@@ -26,6 +26,7 @@ pub(super) struct Heard {
     pub(super) old_turn: u64,
     pub(super) new_turn: u64,
     pub(super) at: Instant,
+    pub(super) is_forgotten: bool,
 }
 
 /// What is there beside the rows.

@@ -11,7 +11,8 @@ use waiterix_migration::plan::{Pace, Watch};
 use waiterix_migration::{MemoryPlan, ObjectSweep, OutsetBlobStore, OutsetSessionStore, Phase};
 use waiterix_ports::blob::UploadRequest;
 use waiterix_ports::moving::{
-    Leader, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
+    Forgetting, Leader, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns,
+    Watcher,
 };
 use waiterix_ports::{
     BlobStore, Clock as _, Error, ErrorKind, PutBlob, Result, Session, SessionId, SessionStore,
@@ -56,6 +57,10 @@ impl PlanStore for Later {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.plan.leave(instance).await
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.plan.forget(instance, silent, why).await
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use waiterix_contract::race::refused;
 use waiterix_contract::{ManualClock, eventually};
 use waiterix_migration::MemoryPlan;
 use waiterix_migration::plan::{Pace, Watch};
-use waiterix_ports::Result;
-use waiterix_ports::moving::{LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Turns, Watcher};
+use waiterix_ports::moving::{
+    Forgetting, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Turns, Watcher,
+};
+use waiterix_ports::{ErrorKind, Result};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,10 @@ impl PlanStore for Slow {
         self.inner.leave(instance).await
     }
 
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.inner.forget(instance, silent, why).await
+    }
+
     async fn instances(&self) -> Result<Vec<Watcher>> {
         self.inner.instances().await
     }
@@ -69,4 +76,38 @@ async fn an_instance_that_ended_is_not_heard_of_again() {
     let refused = watch.look().await.unwrap_err();
     assert!(refused.to_string().contains("has left the plan"), "{refused}");
     assert_eq!(slow.instances().await.unwrap(), Vec::<Watcher>::new());
+}
+
+fn watch(plan: &Arc<MemoryPlan>) -> Arc<Watch> {
+    Arc::new(Watch::new(plan.clone(), "ends", Pace::default(), Arc::new(ManualClock::default())))
+}
+
+/// Nobody waits for it when the leader changes.
+#[tokio::test]
+async fn an_instance_that_ended_serves_nothing_by_what_it_saw_last() {
+    let plan = Arc::new(MemoryPlan::default());
+    let watch = watch(&plan);
+    let phases = watch.phases(MovingPort::Sessions);
+    drop(phases.writing().await.unwrap());
+    watch.leave().await.unwrap();
+    refused(phases.writing().await.map(drop), ErrorKind::Unavailable, "it would write where nobody looks");
+    refused(phases.reading().await, ErrorKind::Unavailable, "it would read what is out of date");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_ends_is_waited_for_while_it_writes() {
+    let plan = Arc::new(MemoryPlan::default());
+    let watch = watch(&plan);
+    let phases = watch.phases(MovingPort::Sessions);
+    let pass = phases.writing().await.unwrap();
+    let leaving = watch.clone();
+    let leaving = tokio::spawn(async move { leaving.leave().await });
+    eventually(SOON, "it is about to leave", async || watch.look().await.is_err()).await;
+    assert_eq!(plan.instances().await.unwrap().len(), 1, "its write is under way");
+    // Whoever waited for the end of the other ones is refused when they have ended.
+    let late = tokio::spawn(async move { phases.writing().await.map(drop) });
+    drop(pass);
+    leaving.await.unwrap().unwrap();
+    refused(late.await.unwrap(), ErrorKind::Unavailable, "it has left");
+    assert_eq!(plan.instances().await.unwrap(), Vec::<Watcher>::new());
 }

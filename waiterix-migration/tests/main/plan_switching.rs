@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use waiterix_contract::race::refused;
 use waiterix_contract::{ManualClock, eventually};
 use waiterix_migration::plan::{
-    Budget, Drain, Ended, Nothing, Pace, Switching, Watch, await_followers, set_mirroring, set_share,
+    Budget, Drain, Ended, Held, Nothing, Pace, Switching, Watch, await_followers, set_mirroring, set_share,
 };
 use waiterix_migration::rows::{Event, Progress};
-use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase};
+use waiterix_migration::{DualSessionStore, Leader, MemoryPlan, Mirroring, Pass, Phase, Writing};
 use waiterix_ports::moving::{
-    Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
+    Forgetting, Ledger as _, LedgerEntry, MovingPort, Plan, PlanStore, PortStanding, Stage, Turns, Watcher,
 };
 use waiterix_ports::{Clock as _, Error, ErrorKind, Result, Session, SessionId, SessionStore};
 
@@ -213,10 +213,14 @@ struct Notes(Arc<MemoryPlan>, std::sync::Mutex<Vec<Stage>>);
 
 #[async_trait]
 impl Drain for Notes {
-    async fn drain(&self, leader: Leader, nobody_writes: bool) -> Result<Pass> {
+    async fn pass(&self, _: u64) -> Result<Option<Writing>> {
+        Ok(Some(Writing::of(Phase::ALL[0])))
+    }
+
+    async fn drain(&self, leader: Leader, held: Option<&Held>) -> Result<Pass> {
         assert_eq!(leader, Leader::Old);
         let stage = self.0.plan().await?.of(PORT).stage;
-        assert_eq!(nobody_writes, stage == Stage::Held);
+        assert_eq!(held.is_some(), stage == Stage::Held);
         let mut asked = self.1.lock().unwrap();
         asked.push(stage);
         let converged = [1000, 20, 1, 1].get(asked.len() - 1).copied().unwrap_or(0);
@@ -264,6 +268,10 @@ impl PlanStore for Reached {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.way()?.leave(instance).await
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        self.way()?.forget(instance, silent, why).await
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {
@@ -376,7 +384,11 @@ struct NeverEqual(Arc<MemoryPlan>);
 
 #[async_trait]
 impl Drain for NeverEqual {
-    async fn drain(&self, _: Leader, _: bool) -> Result<Pass> {
+    async fn pass(&self, _: u64) -> Result<Option<Writing>> {
+        Ok(Some(Writing::of(Phase::ALL[0])))
+    }
+
+    async fn drain(&self, _: Leader, _: Option<&Held>) -> Result<Pass> {
         if self.0.plan().await?.of(PORT).stage == Stage::Held {
             std::future::pending::<()>().await;
         }
@@ -390,9 +402,13 @@ struct BusyUntilHeld(Arc<MemoryPlan>);
 
 #[async_trait]
 impl Drain for BusyUntilHeld {
-    async fn drain(&self, _: Leader, nobody_writes: bool) -> Result<Pass> {
+    async fn pass(&self, _: u64) -> Result<Option<Writing>> {
+        Ok(Some(Writing::of(Phase::ALL[0])))
+    }
+
+    async fn drain(&self, _: Leader, held: Option<&Held>) -> Result<Pass> {
         let is_held = self.0.plan().await?.of(PORT).stage == Stage::Held;
-        assert_eq!(is_held, nobody_writes);
+        assert_eq!(is_held, held.is_some());
         Ok(Pass { busy: u32::from(!is_held), ..Pass::default() })
     }
 }

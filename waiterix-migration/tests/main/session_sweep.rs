@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::{Map, json};
 use waiterix_contract::race::refused;
 use waiterix_domain::id::UserId;
+use waiterix_migration::plan::Held;
 use waiterix_migration::rows::{Signal, Stop};
 use waiterix_migration::{
     Journal, Leader, MemoryJournal, MemoryPlan, Pass, Phase, SessionFault, SessionKey, SessionSweep,
     SessionsSwept,
 };
+use waiterix_ports::moving::MovingPort;
 use waiterix_ports::{Clock as _, ErrorKind, Session, SessionId, SessionStore};
 
 use crate::interrupted::Dies;
@@ -245,9 +247,26 @@ async fn draining_makes_all_equal_that_is_in_the_journal() {
     moving.mirror.create(&session(&moving, "one")).await.unwrap();
     moving.mirror.temp_set("code", &json!(1), Duration::from_secs(60)).await.unwrap();
     moving.journal.add(&SessionKey::Ended(id("two"))).await.unwrap();
-    assert_eq!(moving.mirror.drain(OLD.leader, true).await.unwrap().converged, 3);
-    assert!(moving.mirror.drain(OLD.leader, true).await.unwrap().found_all_equal());
+    assert_eq!(moving.mirror.drain(OLD.leader, Some(&held(0))).await.unwrap().converged, 3);
+    assert!(moving.mirror.drain(OLD.leader, Some(&held(0))).await.unwrap().found_all_equal());
     assert!(has(&*moving.new, "one").await);
+}
+
+/// Writes that were held in a turn of a plan which stands in its first one.
+fn held(turn: u64) -> Held {
+    Held::new(Arc::new(MemoryPlan::default()), MovingPort::Sessions, turn)
+}
+
+#[tokio::test]
+async fn a_write_that_began_after_its_hold_was_turned_back_stays_in_the_journal() {
+    let moving = Sessions::new(OLD_LATER);
+    let one = SessionKey::Session(id("one"));
+    moving.journal.begin(&one).await.unwrap();
+    let pass = moving.mirror.drain(OLD.leader, Some(&held(1))).await.unwrap();
+    assert_eq!(pass, Pass { waiting: 1, ..Pass::default() });
+    assert!(moving.journal.holds(&one).await.unwrap(), "what it writes is not lost");
+    moving.mirror.drain(OLD.leader, Some(&held(0))).await.unwrap();
+    assert!(moving.journal.is_empty(), "whoever wrote is dead if the hold stands");
 }
 
 #[tokio::test]

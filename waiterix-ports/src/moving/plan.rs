@@ -215,15 +215,34 @@ pub struct Watcher {
     pub turns: Turns,
     /// How long ago it looked at the plan, by the clock of the plan.
     pub silent: Duration,
+    /// Whether an operator said that it is dead.
+    pub is_forgotten: bool,
 }
 
 impl Watcher {
     /// Whether it may still do something by what it saw last. `most` is the longest time that anybody does so.
     #[must_use]
     pub fn may_serve(&self, most: Duration) -> bool {
-        let lease = self.turns.get(LEASE).map_or(most, |ms| Duration::from_millis(*ms));
-        self.silent <= lease.min(most)
+        self.left(most).is_some()
     }
+
+    /// For how long it may still do so; `None` when it does nothing any more, by the time that went by or by an operator's word.
+    #[must_use]
+    pub fn left(&self, most: Duration) -> Option<Duration> {
+        let lease = self.turns.get(LEASE).map_or(most, |ms| Duration::from_millis(*ms));
+        if self.is_forgotten { None } else { lease.min(most).checked_sub(self.silent) }
+    }
+}
+
+/// What became of the wish that nobody waits for an instance any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgetting {
+    /// Nobody does, since now or since an earlier wish.
+    Done,
+    /// It was heard of so long ago, which is not long enough: it lives, or may. Nothing was changed.
+    Heard(Duration),
+    /// No instance is called so. Nothing was changed.
+    Unknown,
 }
 
 /// A change, as it is written down.
@@ -287,7 +306,8 @@ pub trait PlanStore: fmt::Debug + Send + Sync + 'static {
     /// in, and the answer is [`Plan::none`].
     ///
     /// # Errors
-    /// `Unavailable`, `Timeout`.
+    /// `Unavailable` with [`Violation::Forgotten`](crate::Violation::Forgotten) for an instance that was
+    /// [forgotten](PlanStore::forget), ever after: it is not heard, and must serve nothing more. `Unavailable`, `Timeout`.
     async fn look(&self, instance: &str, seen: &Turns) -> Result<Plan>;
 
     /// An instance ends, and need not be waited for any more.
@@ -295,6 +315,16 @@ pub trait PlanStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`, `Timeout`.
     async fn leave(&self, instance: &str) -> Result<()>;
+
+    /// An operator says that an instance is dead: nobody waits for it any more, and its looks are refused from now on. Only if it has
+    /// not looked for so long, which must be more than an instance goes by what it saw without a look; what is known is decided and
+    /// written down at once. A repeat answers the same and writes nothing.
+    ///
+    /// One that is not dead and cannot reach the plan goes by what it saw until its [lease](LEASE) ends, whatever is said here.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Timeout`.
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting>;
 
     /// Who has looked at the plan and has not left.
     ///

@@ -34,7 +34,8 @@ const TABLES: &str = "\
     );
     CREATE UNIQUE INDEX IF NOT EXISTS quarantine_of_keys ON waiterix_migration.quarantine (tab, md5(key));
     CREATE TABLE IF NOT EXISTS waiterix_migration.readers (
-        id text PRIMARY KEY, old_turn bigint NOT NULL, new_turn bigint NOT NULL, seen_at timestamptz NOT NULL
+        id text PRIMARY KEY, old_turn bigint NOT NULL, new_turn bigint NOT NULL, seen_at timestamptz NOT NULL,
+        is_forgotten boolean NOT NULL DEFAULT false
     );
     CREATE TABLE IF NOT EXISTS waiterix_migration.cuts (
         tab text NOT NULL, rows bigint NOT NULL, file bigint NOT NULL, pages bigint[] NOT NULL,

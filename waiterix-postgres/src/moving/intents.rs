@@ -164,7 +164,7 @@ pub(super) fn text<'r>(row: &'r PgRow, column: usize, operation: &'static str) -
     row.try_get_unchecked(column).map_err(|_| corrupt(operation))
 }
 
-fn flag_at(row: &PgRow, column: usize, operation: &'static str) -> Result<bool> {
+pub(super) fn flag_at(row: &PgRow, column: usize, operation: &'static str) -> Result<bool> {
     row.try_get_unchecked(column).map_err(|_| corrupt(operation))
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sqlx::Row as _;
-use waiterix_ports::moving::{Backlog, Instance, MovingKey, Quarantined};
-use waiterix_ports::{Error, ErrorKind, Result};
+use waiterix_ports::moving::{Backlog, Forgetting, Instance, MovingKey, Quarantined};
+use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
 use super::standing::signed;
 use super::work::{Bound, Limit, Trouble, Work};
@@ -30,12 +30,15 @@ const RELEASE: &str = "WITH gone AS (DELETE FROM waiterix_migration.quarantine R
     noted AS (INSERT INTO waiterix_migration.journal (tab, key) SELECT tab, key FROM gone RETURNING 1) \
     SELECT count(*) FROM noted";
 const REPORT: &str = "WITH gone AS (DELETE FROM waiterix_migration.readers \
-        WHERE seen_at < now() - interval '1 day' AND id <> $1) \
-    INSERT INTO waiterix_migration.readers (id, old_turn, new_turn, seen_at) VALUES ($1, $2, $3, now()) \
-    ON CONFLICT (id) DO UPDATE SET old_turn = excluded.old_turn, new_turn = excluded.new_turn, seen_at = now()";
+        WHERE seen_at < now() - interval '1 day' AND id <> $1 AND NOT is_forgotten) \
+    INSERT INTO waiterix_migration.readers AS r (id, old_turn, new_turn, seen_at) VALUES ($1, $2, $3, now()) \
+    ON CONFLICT (id) DO UPDATE SET old_turn = excluded.old_turn, new_turn = excluded.new_turn, seen_at = now() \
+        WHERE NOT r.is_forgotten RETURNING 1";
 const READERS_ARE_THERE: &str = "SELECT to_regclass('waiterix_migration.readers') IS NOT NULL";
 const LEAVE: &str = "DELETE FROM waiterix_migration.readers WHERE id = $1";
-const READERS: &str = "SELECT id, old_turn, new_turn, greatest(extract(epoch FROM clock_timestamp() - seen_at), 0)::float8 \
+const FORGET: &str = "UPDATE waiterix_migration.readers SET is_forgotten = true WHERE id = $1 AND \
+    (is_forgotten OR seen_at <= clock_timestamp() - $2::bigint * interval '1 millisecond') RETURNING 1";
+const READERS: &str = "SELECT id, old_turn, new_turn, greatest(extract(epoch FROM clock_timestamp() - seen_at), 0)::float8, is_forgotten \
     FROM waiterix_migration.readers ORDER BY id";
 
 /// Tables and keys as two arrays. A key that no database can hold is none that anybody notes.
@@ -145,7 +148,16 @@ pub(super) async fn report(database: &Database, id: &str, old_turn: u64, new_tur
         .and(id, OPERATION)?
         .and(signed(old_turn, OPERATION)?, OPERATION)?
         .and(signed(new_turn, OPERATION)?, OPERATION)?;
-    write(database, REPORT, bound, OPERATION).await
+    let mut work = Work::begin(database, Mode::Write, Limit::Usual, "", OPERATION).await?;
+    let outcome = async {
+        if work.rows(REPORT, bound).await?.is_empty() {
+            let error = Error::new(ErrorKind::Unavailable, OPERATION);
+            return Err(Trouble::from(error.violating(Violation::Forgotten)));
+        }
+        Ok(())
+    }
+    .await;
+    work.end(outcome).await
 }
 
 pub(super) async fn leave(database: &Database, id: &str) -> Result<()> {
@@ -163,6 +175,27 @@ pub(super) async fn leave(database: &Database, id: &str) -> Result<()> {
     work.end(outcome).await
 }
 
+pub(super) async fn forget(database: &Database, id: &str, silent: Duration) -> Result<Forgetting> {
+    const OPERATION: &str = "side.forget";
+    let ms = i64::try_from(silent.as_millis()).unwrap_or(i64::MAX);
+    let bound = Bound::default().and(id, OPERATION)?.and(ms, OPERATION)?;
+    let mut work = Work::begin(database, Mode::Write, Limit::Usual, "", OPERATION).await?;
+    let outcome = async {
+        let are_there: bool = work.row(READERS_ARE_THERE, Bound::default()).await?.try_get_unchecked(0)?;
+        if !are_there {
+            return Ok(Some(Forgetting::Unknown));
+        }
+        let is_done = !work.rows(FORGET, bound).await?.is_empty();
+        Ok::<_, Trouble>(is_done.then_some(Forgetting::Done))
+    }
+    .await;
+    if let Some(forgetting) = work.end(outcome).await? {
+        return Ok(forgetting);
+    }
+    let heard = instances(database).await?.into_iter().find(|one| one.id == id);
+    Ok(heard.map_or(Forgetting::Unknown, |one| Forgetting::Heard(one.silent_for)))
+}
+
 pub(super) async fn instances(database: &Database) -> Result<Vec<Instance>> {
     const OPERATION: &str = "side.instances";
     let mut work = Work::begin(database, Mode::Read, Limit::Usual, "", OPERATION).await?;
@@ -178,6 +211,7 @@ pub(super) async fn instances(database: &Database) -> Result<Vec<Instance>> {
                 old_turn: turn(old)?,
                 new_turn: turn(new)?,
                 silent_for: lasted(row.try_get_unchecked(3)?),
+                is_forgotten: row.try_get_unchecked(4)?,
             })
         };
         rows.iter().map(found).collect::<Result<_, _>>()

@@ -8,12 +8,12 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use waiterix_ports::moving::{
-    Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded, Stage,
-    Turns, Watcher,
+    Forgetting, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding, Recorded,
+    Stage, Turns, Watcher,
 };
-use waiterix_ports::{Error, ErrorKind, Result};
+use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
-use super::intents::text;
+use super::intents::{flag_at, text};
 use super::{corrupt, error_of, is_absent};
 use crate::connect::Database;
 use crate::statement::{self, Argument};
@@ -29,7 +29,8 @@ const INSTALL: &str = "DO $do$ BEGIN \
     INSERT INTO waiterix_migration.ports SELECT port, 'old', 'background', 'steady', 0, 0 \
         FROM unnest(ARRAY['rows', 'objects', 'sessions', 'mail', 'sockets']) port ON CONFLICT DO NOTHING; \
     CREATE TABLE IF NOT EXISTS waiterix_migration.instances ( \
-        id text PRIMARY KEY, turns jsonb NOT NULL, seen_at timestamptz NOT NULL); \
+        id text PRIMARY KEY, turns jsonb NOT NULL, seen_at timestamptz NOT NULL, \
+        is_forgotten boolean NOT NULL DEFAULT false); \
     CREATE TABLE IF NOT EXISTS waiterix_migration.ledger ( \
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), \
         who text NOT NULL, port text NOT NULL, what text NOT NULL, evidence jsonb NOT NULL); \
@@ -60,14 +61,24 @@ const SHIFT: &str = "WITH moved AS (UPDATE waiterix_migration.ports \
     noted AS (INSERT INTO waiterix_migration.ledger (who, port, what, evidence) \
         SELECT $8, $1, $9, $10::jsonb FROM moved) \
     SELECT count(*) FROM moved";
-/// Functions come and go without leaving, so who has been silent for a day is forgotten.
+/// Functions come and go without leaving, so who has been silent for a day is taken away; but for those who are refused. No row is
+/// answered to one of them.
 const LOOK: &str = "WITH gone AS (DELETE FROM waiterix_migration.instances \
-        WHERE seen_at < clock_timestamp() - interval '1 day' AND id <> $1) \
+        WHERE seen_at < clock_timestamp() - interval '1 day' AND id <> $1 AND NOT is_forgotten) \
     INSERT INTO waiterix_migration.instances AS i (id, turns, seen_at) VALUES ($1, $2::jsonb, clock_timestamp()) \
-    ON CONFLICT (id) DO UPDATE SET turns = i.turns || excluded.turns, seen_at = excluded.seen_at";
+    ON CONFLICT (id) DO UPDATE SET turns = i.turns || excluded.turns, seen_at = excluded.seen_at \
+        WHERE NOT i.is_forgotten RETURNING true";
+/// One that looks at this very moment is waited for by the lock of its row, and then it was heard.
+const FORGET: &str = "WITH gone AS (UPDATE waiterix_migration.instances SET is_forgotten = true \
+        WHERE id = $1 AND NOT is_forgotten \
+        AND seen_at <= clock_timestamp() - $2::bigint * interval '1 millisecond' RETURNING 1), \
+    noted AS (INSERT INTO waiterix_migration.ledger (who, port, what, evidence) \
+        SELECT $3, $4, $5, $6::jsonb FROM gone) \
+    SELECT count(*) FROM gone";
 const LEAVE: &str = "DELETE FROM waiterix_migration.instances WHERE id = $1";
 const INSTANCES: &str = "SELECT id, turns::text, \
-    (extract(epoch FROM clock_timestamp() - seen_at) * 1000)::bigint FROM waiterix_migration.instances ORDER BY id";
+    (extract(epoch FROM clock_timestamp() - seen_at) * 1000)::bigint, is_forgotten \
+    FROM waiterix_migration.instances ORDER BY id";
 const NOTE: &str =
     "INSERT INTO waiterix_migration.ledger (who, port, what, evidence) VALUES ($1, $2, $3, $4::jsonb)";
 const RECORDED: &str = "SELECT id, at, who, port, what, evidence::text FROM waiterix_migration.ledger \
@@ -226,6 +237,9 @@ impl PlanStore for PostgresPlan {
             seen.iter().map(|(of, turn)| (of.clone(), Value::from(*turn))).collect();
         let turns = Value::Object(turns).to_string();
         match statement::write(&self.database, LOOK, &[word(instance), word(&turns)], OPERATION).await {
+            Ok(heard) if heard.is_empty() => {
+                Err(Error::new(ErrorKind::Unavailable, OPERATION).violating(Violation::Forgotten))
+            }
             Ok(_) => self.standings(OPERATION).await,
             Err(refusal) if is_absent(&refusal) && self.is_ended().await? => {
                 Err(Error::new(ErrorKind::Unavailable, OPERATION)
@@ -238,6 +252,30 @@ impl PlanStore for PostgresPlan {
 
     async fn leave(&self, instance: &str) -> Result<()> {
         self.write("plan.leave", LEAVE, &[word(instance)]).await.map(drop)
+    }
+
+    async fn forget(&self, instance: &str, silent: Duration, why: &LedgerEntry) -> Result<Forgetting> {
+        const OPERATION: &str = "plan.forget";
+        let evidence = why.evidence.to_string();
+        let arguments = [
+            word(instance),
+            Argument::Number(i64::try_from(silent.as_millis()).unwrap_or(i64::MAX)),
+            word(&why.who),
+            word(why.port.as_str()),
+            word(&why.what),
+            word(&evidence),
+        ];
+        let rows = self.write(OPERATION, FORGET, &arguments).await?;
+        if count(rows.first().ok_or_else(|| corrupt(OPERATION))?, 0, OPERATION)? == 1 {
+            return Ok(Forgetting::Done);
+        }
+        let instances = self.instances().await?;
+        Ok(match instances.into_iter().find(|one| one.id == instance) {
+            // Earlier, perhaps by an attempt whose answer was lost.
+            Some(one) if one.is_forgotten => Forgetting::Done,
+            Some(one) => Forgetting::Heard(one.silent),
+            None => Forgetting::Unknown,
+        })
     }
 
     async fn instances(&self) -> Result<Vec<Watcher>> {
@@ -254,6 +292,7 @@ impl PlanStore for PostgresPlan {
                     turns: turns.ok_or_else(|| corrupt(OPERATION))?,
                     // A clock that was set back makes nobody silent.
                     silent: Duration::from_millis(u64::try_from(number(row, 2, OPERATION)?).unwrap_or(0)),
+                    is_forgotten: flag_at(row, 3, OPERATION)?,
                 })
             })
             .collect()

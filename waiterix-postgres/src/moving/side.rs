@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use waiterix_ports::moving::{
-    Backlog, Claim, Claiming, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel, Quarantined, RowHash,
-    RowSide, Standing, Survey, Wanted,
+    Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel,
+    Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Clock, KeyRange, Result};
 
@@ -103,6 +103,10 @@ impl RowSide for PostgresSide {
 
     async fn leave(&self, id: &str) -> Result<()> {
         notes::leave(&self.database, id).await
+    }
+
+    async fn forget(&self, id: &str, silent: Duration) -> Result<Forgetting> {
+        notes::forget(&self.database, id, silent).await
     }
 
     async fn instances(&self) -> Result<Vec<Instance>> {

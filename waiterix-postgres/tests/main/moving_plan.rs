@@ -1,16 +1,17 @@
 //! The plan that processes share, and what walks remember.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Connection as _;
 use waiterix_backends::{Backend, given};
 use waiterix_contract::race::{at_once, refused};
-use waiterix_ports::ErrorKind;
 use waiterix_ports::moving::{
-    Leader, Ledger as _, LedgerEntry, Mirroring, MovingPort, ObjectRecord, ObjectRecords as _, Place,
-    Places as _, Plan, PlanStore as _, PortStanding, Stage, Turns,
+    Forgetting, Leader, Ledger as _, LedgerEntry, Mirroring, MovingPort, ObjectRecord, ObjectRecords as _,
+    Place, Places as _, Plan, PlanStore as _, PortStanding, Stage, Turns, Watcher,
 };
+use waiterix_ports::{ErrorKind, Violation};
 use waiterix_postgres::moving::PostgresPlan;
 use waiterix_postgres::testing::{Scratch, database};
 
@@ -139,6 +140,61 @@ async fn instances_say_what_they_saw_until_they_leave() {
     plan.look("three", &turns(&[])).await.unwrap();
     let left: Vec<_> = plan.instances().await.unwrap().into_iter().map(|one| one.id).collect();
     assert_eq!(left, ["three"], "who never left is forgotten in the end");
+}
+
+#[tokio::test]
+async fn a_dead_instance_is_forgotten_with_the_reason_and_never_heard_again() {
+    const SILENT: Duration = Duration::from_secs(5);
+    let Some((scratch, plan)) = fresh().await else { return };
+    plan.look("one", &turns(&[("sessions", 1)])).await.unwrap();
+    let heard = plan.forget("one", SILENT, &why("forgotten")).await.unwrap();
+    assert!(matches!(heard, Forgetting::Heard(since) if since < SILENT), "{heard:?}");
+    assert_eq!(plan.forget("two", SILENT, &why("forgotten")).await.unwrap(), Forgetting::Unknown);
+    assert_eq!(plan.recorded(None, 10).await.unwrap(), [], "nothing was done");
+    let mut connection = sqlx::postgres::PgConnection::connect(scratch.url().as_str()).await.unwrap();
+    let mut age = async |by: &'static str| {
+        sqlx::query(by).execute(&mut connection).await.unwrap();
+    };
+    age("UPDATE waiterix_migration.instances SET seen_at = seen_at - interval '6 seconds'").await;
+    let usual = Duration::from_secs(900);
+    assert!(plan.instances().await.unwrap()[0].may_serve(usual), "it would be waited for");
+    for _ in 0..2 {
+        assert_eq!(plan.forget("one", SILENT, &why("forgotten")).await.unwrap(), Forgetting::Done);
+    }
+    let recorded = plan.recorded(None, 10).await.unwrap();
+    assert_eq!(recorded.iter().map(|one| &one.entry).collect::<Vec<_>>(), [&why("forgotten")], "once");
+    let refused = plan.look("one", &turns(&[("sessions", 2)])).await.unwrap_err();
+    assert_eq!(refused.violation(), Some(&Violation::Forgotten), "{refused}");
+    let [one] = <[Watcher; 1]>::try_from(plan.instances().await.unwrap()).unwrap();
+    assert_eq!((one.is_forgotten, one.may_serve(usual)), (true, false));
+    assert_eq!(one.turns, turns(&[("sessions", 1)]), "it was not heard");
+    age("UPDATE waiterix_migration.instances SET seen_at = seen_at - interval '2 days'").await;
+    plan.look("two", &turns(&[])).await.unwrap();
+    assert_eq!(plan.instances().await.unwrap().len(), 2, "it is refused for as long as there is a move");
+    plan.look("one", &turns(&[])).await.unwrap_err();
+    plan.leave("one").await.unwrap();
+    assert_eq!(plan.instances().await.unwrap().len(), 1, "it has ended after all");
+}
+
+/// Whoever looks at the very moment at which it is forgotten was heard, or is refused; never both, and never neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_look_and_the_wish_to_forget_one_is_first() {
+    let Some((_scratch, plan)) = fresh().await else { return };
+    for round in 0..20 {
+        let name = format!("number {round}");
+        plan.look(&name, &turns(&[])).await.unwrap();
+        let (looking, naming) = (plan.clone(), name.clone());
+        let looking = tokio::spawn(async move { looking.look(&naming, &turns(&[("mail", 1)])).await });
+        let forgotten = plan.forget(&name, Duration::from_millis(1), &why("forgotten")).await.unwrap();
+        let looked = looking.await.unwrap();
+        let instances = plan.instances().await.unwrap();
+        let found = instances.iter().find(|one| one.id == name).unwrap();
+        assert_eq!(found.turns.contains_key("mail"), looked.is_ok(), "{forgotten:?} {looked:?}");
+        assert_eq!(found.is_forgotten, forgotten == Forgetting::Done, "{forgotten:?}");
+        if !found.is_forgotten {
+            assert!(looked.is_ok(), "{forgotten:?} {looked:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use waiterix_migration::rows::{Cutover, CutoverSettings, Ended, GateSettings, Progress, Report, Stop};
-use waiterix_ports::moving::Leader;
+use waiterix_ports::moving::{Leader, MovingPort};
 
 use super::confirm::confirm;
 use super::databases::Move;
@@ -72,7 +72,11 @@ pub(super) async fn change(
         seen = rows.sides.look().await.map_err(said)?;
     }
     if seen.reads() == Some(to) {
-        banner::say(&format!("nothing to do: the {} database leads", to.as_str()));
+        banner::say(&if options.look.json {
+            json!({ "port": MovingPort::Rows.as_str(), "moved": false, "leads": true }).to_string()
+        } else {
+            format!("nothing to do: the {} database leads", to.as_str())
+        });
         return Ok(());
     }
     if rows.is_paused().await? {

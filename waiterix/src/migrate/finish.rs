@@ -157,7 +157,7 @@ pub(super) async fn refuse_while_served(
     // A process that serves is in both lists.
     let serving = instances
         .iter()
-        .filter(|instance| instance.silent_for < SILENCE)
+        .filter(|instance| instance.left(SILENCE).is_some())
         .map(|instance| (instance.id.as_str(), instance.silent_for));
     let watching =
         watchers.iter().filter(|watcher| watcher.may_serve(SILENCE) && Some(watcher.id.as_str()) != own);

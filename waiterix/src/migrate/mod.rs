@@ -7,12 +7,14 @@ mod cutover;
 mod databases;
 mod evidence;
 mod finish;
+mod forget;
 mod mail;
 mod objects;
 mod options;
 mod others;
 mod plan;
 mod rehearse;
+mod serving;
 mod sessions;
 mod several;
 mod show;
@@ -200,6 +202,7 @@ impl Work {
                 finish::finish(rows, rest, &options).await
             }
             Migrate::Cancel(options) => cancel::cancel(rows, &options).await,
+            Migrate::Forget(options) => forget::forget(rows, &options).await,
             Migrate::Rehearse(options) => rehearse::rehearse(rows, &options).await,
         }
     }

@@ -31,6 +31,9 @@ pub(crate) enum Migrate {
     Finish(Finish),
     /// Give the move up, while the old side leads: take away what it added, as if it had never begun.
     Cancel(Cancel),
+    /// Say of a process that it is dead, so that no change of the lead waits for it any more: one that was killed, or whose machine is
+    /// gone. Refused if it shows itself meanwhile. Be sure that it does not run.
+    Forget(Forget),
     /// Do all of it with a copy of today's rows, in two databases that are made on the new server for this and removed. The old
     /// database is only read, the new one not touched.
     Rehearse(Rehearse),
@@ -75,9 +78,12 @@ impl Migrate {
             Self::Verify(options) | Self::Repair(options) => &options.look.scope.ports,
             Self::Cutover(options) => &options.change.look.scope.ports,
             Self::Rollback(options) => &options.change.look.scope.ports,
-            Self::Pause | Self::Resume | Self::Finish(_) | Self::Cancel(_) | Self::Rehearse(_) => {
-                &[Port::Rows]
-            }
+            Self::Pause
+            | Self::Resume
+            | Self::Finish(_)
+            | Self::Cancel(_)
+            | Self::Forget(_)
+            | Self::Rehearse(_) => &[Port::Rows],
         }
     }
 }
@@ -214,6 +220,16 @@ pub(crate) struct Cancel {
     /// The folder for the ledger of the move. It is taken away from the database.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Forget {
+    /// What the process is called, as `status` and whoever waits for it say.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -25,8 +25,9 @@ use super::start::heed;
 
 /// How many names are listed at once.
 const PAGE: u32 = 500;
-/// How many differences are named.
+/// How many differences are named in JSON, and to people.
 const MOST: usize = 100;
+const EXAMPLES: usize = 5;
 /// How often sessions are compared before a change is refused, and how long people are left alone in between.
 const LOOKS: u32 = 3;
 const MOMENT: Duration = Duration::from_secs(1);
@@ -127,20 +128,26 @@ impl Others {
 
     /// Compares both sides; `exact` reads every byte again.
     pub(super) async fn verify(&self, port: MovingPort, exact: bool, repairs: bool) -> Result<Said, String> {
-        let (compared, how, differences): (u64, _, Differences) = match port {
-            MovingPort::Sessions => match self.compared_sessions(repairs).await? {
-                Some((compared, named)) => (compared, HOW_SESSIONS, named),
-                None => return Ok(nothing(port)),
-            },
-            MovingPort::Objects => match self.compared_objects(exact, repairs).await? {
-                Some((compared, named)) => (compared, HOW_OBJECTS, named),
-                None => return Ok(nothing(port)),
-            },
-            MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(nothing(port)),
+        let compared = self.compared(port, exact, repairs).await?;
+        Ok(compared.map_or_else(|| nothing(port), |compared| compared.said()))
+    }
+
+    /// The same; nothing of a port that has nothing to compare.
+    async fn compared(
+        &self,
+        port: MovingPort,
+        exact: bool,
+        repairs: bool,
+    ) -> Result<Option<Compared>, String> {
+        let (found, how) = match port {
+            MovingPort::Sessions => (self.compared_sessions(repairs).await?, HOW_SESSIONS),
+            MovingPort::Objects => (self.compared_objects(exact, repairs).await?, HOW_OBJECTS),
+            MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => return Ok(None),
         };
+        let Some((compared, differences)) = found else { return Ok(None) };
         let found = Compared { port, compared, how, differences };
         self.note(port, if repairs { "repair" } else { "comparison" }, found.summary()).await?;
-        Ok(found.said())
+        Ok(Some(found))
     }
 
     /// Gives the lead to a side. When it is to end, what is not changed yet is turned back.
@@ -160,13 +167,10 @@ impl Others {
         if port == MovingPort::Mail {
             return self.share_mail(if to == Leader::New { 100 } else { 0 }, options, stop).await;
         }
-        let compared = self.compared_before_change(port).await?;
-        if !compared.is_well {
-            return Err(format!(
-                "{}: the two sides are not equal; `waiterix migrate repair` makes them so",
-                port.as_str()
-            ));
-        }
+        let compared = match self.compared_before_change(port).await? {
+            Some(compared) if !compared.is_clean() => return Err(compared.refusal()),
+            compared => compared.map_or_else(|| nothing(port), |compared| compared.said()),
+        };
         if port == MovingPort::Sockets && to == Leader::New {
             // Before the change, so that whoever sees it knows how fast the old sockets may go.
             self.note(port, DRAIN, json!({ PER_SECOND: options.sockets_per_second })).await?;
@@ -194,7 +198,10 @@ impl Others {
                 true,
             ),
             Ended::TurnedBack { why, waited_for } => {
-                let line = format!("given up, and nothing has changed: {why} {}", waited_for.join(", "));
+                let mut line = format!("given up, and nothing has changed: {why} {}", waited_for.join(", "));
+                if !waited_for.is_empty() {
+                    line.push_str("; of one that is dead say so by `waiterix migrate forget ID`");
+                }
                 (json!({ "moved": false, "reason": why, "waitedFor": waited_for }), line, false)
             }
         };
@@ -210,14 +217,15 @@ impl Others {
 
     /// Compares both sides before the lead changes. What people do meanwhile is no reason to refuse, so sessions that differ are
     /// looked at again a moment later; and what mail remembers is carried first, in case it was written while the lead last changed.
-    async fn compared_before_change(&self, port: MovingPort) -> Result<Said, String> {
+    async fn compared_before_change(&self, port: MovingPort) -> Result<Option<Compared>, String> {
         let mut looks = 1;
         loop {
             if let (MovingPort::Sessions, Some((_, sweep))) = (port, &self.apart.mirrors.sessions) {
                 sweep.carry(&MAIL_MEMORY).await.map_err(said)?;
             }
-            let compared = self.verify(port, false, false).await?;
-            if compared.is_well || port != MovingPort::Sessions || looks == LOOKS {
+            let compared = self.compared(port, false, false).await?;
+            let is_clean = compared.as_ref().is_none_or(Compared::is_clean);
+            if is_clean || port != MovingPort::Sessions || looks == LOOKS {
                 return Ok(compared);
             }
             looks += 1;
@@ -322,10 +330,34 @@ pub(super) struct Compared {
 }
 
 impl Compared {
+    pub(super) fn is_clean(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// The first that differ, each in a line of its own.
+    fn examples(&self) -> String {
+        let named = self.differences.iter().take(EXAMPLES).map(|(key, what)| format!("\n  {key}: {what}"));
+        let more = self.differences.len().saturating_sub(EXAMPLES);
+        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        named.chain([more]).collect()
+    }
+
+    /// Why the lead is not changed.
+    fn refusal(&self) -> String {
+        format!(
+            "{}: the two sides are not equal, {} of {} differ; `waiterix migrate repair` makes them so, `waiterix migrate verify --json` \
+             names more of them{}",
+            self.port.as_str(),
+            self.differences.len(),
+            self.compared,
+            self.examples()
+        )
+    }
+
     /// For the ledger.
     pub(super) fn summary(&self) -> Value {
         json!({
-            "clean": self.differences.is_empty(), "compared": self.compared, "how": self.how,
+            "clean": self.is_clean(), "compared": self.compared, "how": self.how,
             "differences": self.differences.len(),
         })
     }
@@ -336,8 +368,8 @@ impl Compared {
         let mut json = self.summary();
         (json["port"], json["named"]) = (json!(self.port.as_str()), json!(named));
         let (port, differ) = (self.port.as_str(), self.differences.len());
-        let line = format!("{port:<9} {} compared, {differ} differ", self.compared);
-        Said { json, line, is_well: self.differences.is_empty() }
+        let line = format!("{port:<9} {} compared, {differ} differ{}", self.compared, self.examples());
+        Said { json, line, is_well: self.is_clean() }
     }
 }
 
@@ -371,5 +403,29 @@ pub(super) async fn objects_of(store: &dyn BlobStore) -> Result<(u64, u64), Stri
         if at.is_none() {
             return Ok((count, bytes));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_counted_and_the_first_of_it_named() {
+        let of = |count: u32| Compared {
+            port: MovingPort::Objects,
+            compared: 40,
+            how: HOW_OBJECTS,
+            differences: (0..count).map(|number| (format!("key-{number}"), "Missing".to_owned())).collect(),
+        };
+        assert_eq!(of(0).said().line, "objects   40 compared, 0 differ");
+        assert_eq!(of(1).said().line, "objects   40 compared, 1 differ\n  key-0: Missing");
+        let refusal = of(7).refusal();
+        assert!(refusal.contains("the two sides are not equal, 7 of 40 differ"), "{refusal}");
+        assert!(
+            refusal.ends_with("\n  key-4: Missing\n  and 2 more") && refusal.contains("key-0"),
+            "{refusal}"
+        );
+        assert!(of(5).refusal().ends_with("\n  key-4: Missing"));
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn plan(rows: &Move, options: &Look) -> Result<(), String> {
     let found = checks::look(&rows.sides).await?;
     let json = as_json(&found);
     if options.json {
-        banner::say(&serde_json::to_string_pretty(&json).map_err(|error| error.to_string())?);
+        banner::say(&json.to_string());
     } else {
         banner::say(&text(&found));
     }

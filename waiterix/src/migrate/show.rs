@@ -113,6 +113,11 @@ fn walked(what: &str, walk: Walk) -> String {
     format!("{done} of about {of} {what}, {} {what}/s, {left}", HumanCount(rate as u64))
 }
 
+/// A time for machines.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A time for people.
 pub(super) fn spoken(time: Duration) -> String {
     match time.as_secs() {

@@ -10,7 +10,8 @@ use super::databases::Move;
 use super::evidence;
 use super::options::Status;
 use super::others::Others;
-use super::show::spoken;
+use super::serving::{self, Serving};
+use super::show::{millis, spoken};
 use super::{ORDER, Work};
 use crate::banner;
 use crate::serve::stop_signal;
@@ -45,14 +46,25 @@ pub(super) async fn status(work: &Work, options: &Status) -> Result<(), String> 
 }
 
 async fn once(work: &Work, options: &Status) -> Result<(), String> {
+    let (now, serving) = (work.rows.clock.now(), serving::all(&work.rows).await?);
     if work.has_rows() {
-        let found = look(&work.rows).await?;
+        let found = look(&work.rows, &serving).await?;
         say(&found, options)?;
         if let Some(folder) = &options.look.report {
             evidence::write(folder, "status", &found)?;
         }
     }
-    work.each("status", Some(&options.look), ORDER.into_iter(), Others::status).await
+    let all = &serving;
+    let act = |others, port| async move {
+        let mut said = Others::status(others, port).await?;
+        said.json["silent"] = serving::silent(all, port, now);
+        Ok(said)
+    };
+    work.each("status", Some(&options.look), ORDER.into_iter(), act).await?;
+    if !options.look.json {
+        serving::told(&serving, &work.ports, now).iter().for_each(|line| banner::say(line));
+    }
+    Ok(())
 }
 
 fn say(found: &Value, options: &Status) -> Result<(), String> {
@@ -65,7 +77,7 @@ fn say(found: &Value, options: &Status) -> Result<(), String> {
 }
 
 /// Everything there is to say, as JSON.
-async fn look(rows: &Move) -> Result<Value, String> {
+async fn look(rows: &Move, serving: &[Serving]) -> Result<Value, String> {
     let said = |error: waiterix_ports::Error| error.to_string();
     let seen = rows.sides.look().await.map_err(said)?;
     let standing = |standing: Option<Standing>| {
@@ -108,7 +120,7 @@ async fn look(rows: &Move) -> Result<Value, String> {
         let instances = rows.sides.of(Leader::New).instances().await.map_err(said)?;
         let instances: Vec<Value> = instances
             .iter()
-            .filter(|instance| instance.silent_for < SILENCE)
+            .filter(|instance| instance.left(SILENCE).is_some())
             .map(|instance| {
                 json!({
                     "id": instance.id, "oldTurn": instance.old_turn, "newTurn": instance.new_turn,
@@ -117,6 +129,7 @@ async fn look(rows: &Move) -> Result<Value, String> {
             })
             .collect();
         found["instances"] = json!(instances);
+        found["silent"] = serving::silent(serving, MovingPort::Rows, rows.clock.now());
     }
     for (name, whats) in
         [("lastComparison", ["comparison", "repair"]), ("lastChange", ["cutover", "rollback"])]
@@ -128,10 +141,6 @@ async fn look(rows: &Move) -> Result<Value, String> {
         }
     }
     Ok(found)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where the move is, in words.

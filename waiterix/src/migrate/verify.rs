@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waiterix_migration::rows::{Progress, Report, Verifier, VerifySettings};
-use waiterix_ports::moving::Hashing;
+use waiterix_ports::moving::{Hashing, MovingPort};
 
 use super::databases::Move;
 use super::evidence;
@@ -83,7 +83,9 @@ fn settings(exact: bool) -> VerifySettings {
 /// Says what was found to machines and to the folder of evidence.
 pub(super) fn told(what: &str, evidence: &Value, options: &Look) -> Result<(), String> {
     if options.json {
-        banner::say(&serde_json::to_string_pretty(evidence).map_err(|error| error.to_string())?);
+        let mut answer = evidence.clone();
+        answer["port"] = json!(MovingPort::Rows.as_str());
+        banner::say(&answer.to_string());
     }
     options.report.as_ref().map_or(Ok(()), |folder| evidence::write(folder, what, evidence))
 }

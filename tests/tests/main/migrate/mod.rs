@@ -1,5 +1,6 @@
 //! `waiterix migrate`: the built program moves a service between real servers while guests order.
 
+mod forgotten;
 mod gallery;
 mod ground;
 mod house;

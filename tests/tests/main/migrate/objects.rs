@@ -154,6 +154,30 @@ async fn a_walk_over_objects_that_was_killed_or_interrupted_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cutover_that_is_refused_because_objects_differ_names_some_of_them() {
+    let Some(gallery) = Gallery::prepare().await else { return };
+    let gallery = gallery.filled(3).await;
+    let ground = &gallery.ground;
+    ground.migrate(&of(&["start"], &OBJECTS)).await.output();
+    // Somebody stores past the servers, of which there is none.
+    for number in 1..=7 {
+        let key = format!("public/uploads/late-{number}");
+        gallery.bucket.store().put(&key, PutBlob::new(picture(number))).await.unwrap();
+    }
+    let refused = ground.migrate(&of(&["cutover", "--yes"], &OBJECTS)).await;
+    refused.refused_with("objects: the two sides are not equal, 7 of 10 differ");
+    let named: Vec<&str> =
+        refused.complaints.lines().filter(|line| line.contains("public/uploads/late-")).collect();
+    assert!(named.len() == 5 && named.iter().all(|line| line.ends_with(": Missing")), "{refused:?}");
+    assert!(refused.complaints.contains("\n  and 2 more"), "{refused:?}");
+    let verified = ground.migrate(&of(&["verify"], &OBJECTS)).await;
+    verified.refused_with("10 compared, 7 differ\n  public/uploads/late-");
+    assert_eq!(ground.status_of("objects").await["leader"], "old");
+    ground.migrate(&of(&["repair"], &OBJECTS)).await.output();
+    ground.migrate(&of(&["cutover", "--yes", "--pause-ms", "3000"], &OBJECTS)).await.output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cutover_of_objects_that_was_killed_at_any_step_is_done_again_and_no_owner_notices() {
     let Some(gallery) = Gallery::prepare().await else { return };
     let gallery = Arc::new(gallery.filled(10).await);

@@ -208,6 +208,56 @@ async fn a_cutover_of_sessions_that_was_killed_at_any_step_is_ended_by_the_next_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cutover_that_is_refused_because_sessions_differ_names_some_and_no_secret() {
+    let Some(sessions) = Sessions::prepare().await else { return };
+    Ground::run(&sessions.ground.old, SIGNED_IN_THERE).await.unwrap();
+    sessions.migrate(&["start"]).await.output();
+    sessions.empty_redis();
+    let refused = sessions.migrate(&["cutover", "--yes"]).await;
+    refused.refused_with("sessions: the two sides are not equal, 1 of 1 differ");
+    assert!(refused.complaints.contains(": Missing"), "{refused:?}");
+    assert!(!refused.complaints.contains("of-the-old-application"), "an id is a secret: {refused:?}");
+    assert_eq!(sessions.status().await["leader"], "old");
+    // It is the name by which `verify` calls it.
+    let verified = sessions.migrate(&["verify", "--json"]).await;
+    let named: Value = serde_json::from_str(&verified.output).unwrap();
+    let named = named["named"][0]["key"].as_str().unwrap();
+    assert!(refused.complaints.contains(&format!("\n  {named}: Missing")), "{named} in {refused:?}");
+    sessions.migrate(&["repair"]).await.output();
+    sessions.migrate(&["cutover", "--yes", "--pause-ms", "3000"]).await.output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_in_json_is_one_line_that_names_its_port() {
+    let Some(sessions) = Sessions::prepare().await else { return };
+    let both = ["--json", "--port", "rows", "--port", "sessions"];
+    let ground = &sessions.ground;
+    let lines = async |command: &[&str]| -> Vec<Value> {
+        let said = ground.migrate(&[command, &both[..]].concat()).await.output();
+        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let ports = |lines: &[Value]| -> Vec<String> {
+        lines.iter().map(|line| line["port"].as_str().unwrap_or("all").to_owned()).collect()
+    };
+    assert_eq!(ports(&lines(&["plan"]).await), ["rows", "sessions"]);
+    ground.migrate(&["start", "--port", "rows", "--port", "sessions"]).await.output();
+    for command in ["plan", "status", "verify", "repair"] {
+        assert_eq!(ports(&lines(&[command]).await), ["rows", "sessions"], "{command}");
+    }
+    for leads in [false, true] {
+        let changed = lines(&["cutover", "--yes", "--pause-ms", "3000"]).await;
+        assert_eq!(ports(&changed), ["sessions", "rows", "all"]);
+        assert_eq!(changed[2]["lead"], json!(["sessions", "rows"]));
+        let moved = changed[..2].iter().all(|line| line["moved"] == !leads);
+        assert!(moved, "{changed:?}");
+    }
+    assert_eq!(
+        ports(&lines(&["rollback", "--yes", "--pause-ms", "3000"]).await),
+        ["rows", "sessions", "all"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_redis_lost_is_noticed_before_the_way_back_is_taken_away() {
     let Some(sessions) = Sessions::prepare().await else { return };
     let (ground, report) = (&sessions.ground, sessions.ground.folder.path().to_str().unwrap());

@@ -1,9 +1,11 @@
 //! The whole way: there, back, there again, and the end.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use waiterix_contract::eventually;
+use waiterix_postgres::statement;
 
 use crate::migrate::ground::{Ground, Guests, Restaurant};
 
@@ -137,6 +139,56 @@ async fn a_rehearsal_does_all_of_it_and_leaves_nothing_behind() {
     assert!(name.ends_with("_old") && !Ground::is_database(&ground.old, name).await, "{name} is still there");
     assert!(ground.folder.path().join("rehearsal.md").exists());
     ground.migrate(&["plan"]).await.output();
+}
+
+/// Orders something, and answers whether it is on the new side by the time of the answer.
+async fn is_mirrored_when_answered(ground: &Ground, restaurant: &Restaurant) -> bool {
+    let order = restaurant.owner.post("/api/orders", &restaurant.meal()).await;
+    let id = [statement::Argument::Bound(Some(order["id"].as_str().unwrap()))];
+    let sql = "SELECT 1 FROM orders WHERE id = $1";
+    !statement::read(&Ground::database(&ground.new), sql, &id, "test").await.unwrap().is_empty()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_is_mirrored_before_its_answer_where_that_is_said_and_after_it_else() {
+    const SOON: Duration = Duration::from_secs(60);
+    // Longer than nothing is mirrored before the answer after the new side was late once.
+    const LONG: Duration = Duration::from_secs(6);
+    let Some(ground) = Ground::prepare().await else { return };
+    let data = tempfile::tempdir().unwrap();
+    let service = ground.serve(data.path(), "dual");
+    let restaurant = Restaurant::open(&service.base, data.path()).await;
+    ground.migrate(&["start"]).await.output();
+    // Nothing follows in the background from now on, and what a write does not bring along itself is not there.
+    ground.migrate(&["pause"]).await.output();
+    let stays_away = async |what: &str| {
+        let since = Cell::new(Instant::now());
+        eventually(SOON, what, async || {
+            if is_mirrored_when_answered(&ground, &restaurant).await {
+                since.set(Instant::now());
+            }
+            since.get().elapsed() > LONG
+        })
+        .await;
+    };
+    for round in ["once", "and again"] {
+        let said = ground.migrate(&["start", "--mirror", "inline"]).await.output();
+        assert!(said.contains("rows: followed inline from now on"), "{said}");
+        let mirrors = async || is_mirrored_when_answered(&ground, &restaurant).await;
+        eventually(SOON, round, mirrors).await;
+        let said = ground.migrate(&["start", "--mirror", "background"]).await.output();
+        assert!(said.contains("rows: followed background from now on"), "{said}");
+        stays_away(round).await;
+    }
+    let status = ground.status().await;
+    assert_eq!(status["paused"], true);
+    assert!(status["journal"]["entries"].as_u64().unwrap() > 0, "{status}");
+    ground.migrate(&["resume"]).await.output();
+    eventually(SOON, "all that was written is there", async || {
+        ground.status().await["journal"]["entries"] == 0
+    })
+    .await;
+    ground.migrate(&["verify"]).await.output();
 }
 
 /// Two thousand guests.

@@ -1,11 +1,8 @@
 //! Without any one of its guards the protocol is wrong, and the checker says how. So a guard that somebody takes for
 //! superfluous is not, and the model is one in which things can go wrong.
 
-use std::collections::BTreeSet;
-
-use stateright::{Checker as _, HasDiscoveries, Model as _};
-
 use crate::model::world::{Move, Size, Weakness};
+use crate::search::shortest;
 
 const LOST: &str = "no acknowledged write is lost";
 const EQUAL: &str = "the sides are equal when it is quiet";
@@ -14,29 +11,16 @@ const BACK: &str = "what was deleted or replaced never comes back";
 const ONE: &str = "at most one side lets everybody write";
 const CURRENT: &str = "nobody reads what is out of date";
 
-/// Searches a world without a guard for the shortest way to where a property fails.
+/// Takes a guard away, and wants the way to where a property fails.
 fn refuted(weakness: Weakness, size: Size, property: &'static str) {
-    let mut shortest = None;
-    let mut deepest = usize::MAX;
-    let states = loop {
-        let checker = Move::without(weakness, size)
-            .checker()
-            .finish_when(HasDiscoveries::AnyOf(BTreeSet::from([property])))
-            .target_max_depth(deepest)
-            .spawn_bfs()
-            .join();
-        let Some(path) = checker.discovery(property) else { break checker.unique_state_count() };
-        let steps = path.into_actions();
-        // A world after so many steps lies one deeper, and the search ends before the depth it is given.
-        deepest = steps.len() + 1;
-        shortest = Some(steps);
-    };
-    let Some(steps) = shortest.filter(|steps| !steps.is_empty()) else {
-        panic!("{weakness:?} is harmless to \"{property}\", in {states} states");
-    };
-    println!("{weakness:?} is refuted in {} steps, by \"{property}\":", steps.len());
-    for step in steps {
-        println!("    {step:?}");
+    match shortest(Move::without(weakness, size), property) {
+        Ok(steps) => {
+            println!("{weakness:?} is refuted in {} steps, by \"{property}\":", steps.len());
+            for step in steps {
+                println!("    {step:?}");
+            }
+        }
+        Err(states) => panic!("{weakness:?} is harmless to \"{property}\", in {states} states"),
     }
 }
 

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use waiterix_migration::testing::{Fault, Faults, MemorySide};
 use waiterix_ports::moving::{
-    Backlog, Claim, Claiming, Hashing, Hold, Instance, JournalEntry, Leaf, Mode, MovingKey, Parcel,
-    Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
+    Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, JournalEntry, Leaf, Mode, MovingKey,
+    Parcel, Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry};
 
@@ -236,6 +236,10 @@ impl RowSide for FarSide {
 
     async fn leave(&self, id: &str) -> Result<()> {
         self.side.leave(id).await
+    }
+
+    async fn forget(&self, id: &str, silent: Duration) -> Result<Forgetting> {
+        self.side.forget(id, silent).await
     }
 
     async fn instances(&self) -> Result<Vec<Instance>> {

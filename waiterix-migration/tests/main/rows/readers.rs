@@ -6,7 +6,8 @@ use std::time::Duration;
 use waiterix_migration::Leader;
 use waiterix_migration::rows::{Ended, Lead, REFRESH, SILENCE, Stop};
 use waiterix_migration::testing::{Fault, Wire};
-use waiterix_ports::moving::{Mode, RowSide as _};
+use waiterix_ports::Violation;
+use waiterix_ports::moving::{Forgetting, Mode, RowSide as _};
 
 use crate::rows::stage::{Process, Stage, dish, pass};
 
@@ -49,6 +50,54 @@ async fn whoever_left_is_waited_for_by_nobody_and_believes_nothing() {
     process.lead.leave().await.unwrap();
     assert_eq!(stage.new.instances().await.unwrap(), []);
     assert!(cut_off(&wire, &process.lead).await, "nobody knows of it, so it looks before each read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_instance_is_forgotten_and_the_lead_changes_at_once() {
+    const SILENT: Duration = Duration::from_secs(5);
+    let stage = Stage::copied(1).await;
+    // They saw who leads a moment ago, and are killed.
+    let names = ["one", "other"];
+    for name in names {
+        stage.new.report(name, 1, 1).await.unwrap();
+        let heard = stage.new.forget(name, SILENT).await.unwrap();
+        assert_eq!(heard, Forgetting::Heard(Duration::ZERO), "it lives, as far as anybody knows");
+    }
+    tokio::time::advance(SILENT).await;
+    for _ in 0..2 {
+        for name in names {
+            assert_eq!(stage.new.forget(name, SILENT).await.unwrap(), Forgetting::Done);
+        }
+    }
+    assert_eq!(stage.new.forget("nobody", SILENT).await.unwrap(), Forgetting::Unknown);
+    let began = tokio::time::Instant::now();
+    stage.process.move_to(Leader::New).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    stage.new.report("one", 2, 2).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_forgotten_and_lives_believes_nothing_and_reads_from_the_side_that_leads() {
+    let stage = Stage::copied(1).await;
+    let (lives, wire) = serving(&stage).await;
+    let [name] = <[_; 1]>::try_from(stage.new.instances().await.unwrap()).unwrap();
+    // It can be heard nowhere for a moment, and somebody takes it for dead.
+    assert_eq!(stage.new.forget(&name.id, Duration::ZERO).await.unwrap(), Forgetting::Done);
+    assert!(!cut_off(&wire, &lives.lead).await, "it does not know, and remembers");
+    let kept = lives.lead.clone();
+    let keeping = tokio::spawn(async move { kept.keep(std::future::pending()).await });
+    let report = stage.process.verify().await;
+    let ended = stage.process.cutover().run(Leader::New, Some(&report), &Stop::default()).await.unwrap();
+    assert!(matches!(ended, Ended::Moved { .. }), "{ended:?}");
+    // At the very moment at which the other side leads, without any time for another look.
+    keeping.abort();
+    assert_eq!(lives.lead.to_read().await.unwrap(), Leader::New);
+    assert!(cut_off(&wire, &lives.lead).await, "nobody waits for it, so it looks before each read");
+    let refused = lives.lead.refresh().await.unwrap_err();
+    assert_eq!(refused.violation(), Some(&Violation::Forgotten), "{refused}");
+    // Started anew it is another one.
+    let (again, wire) = serving(&stage).await;
+    assert!(!cut_off(&wire, &again.lead).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use waiterix_contract::eventually;
-use waiterix_ports::moving::{Claiming, Instance, MovingKey, Quarantined, RowSide};
+use waiterix_ports::Violation;
+use waiterix_ports::moving::{Claiming, Forgetting, Instance, MovingKey, Quarantined, RowSide};
 
 use crate::common::execute;
 use crate::moving::sides::{OPEN, SOON, Side, key};
@@ -187,5 +188,37 @@ fn instances_say_what_they_have_seen() {
         assert_eq!(found, [("three".to_owned(), 5, 6)]);
         side.side.uninstall().await.unwrap();
         side.side.leave("three").await.unwrap();
+    });
+}
+
+#[test]
+fn a_dead_instance_is_forgotten_and_never_heard_again() {
+    waiterix_contract::run(|| async {
+        const SILENT: Duration = Duration::from_secs(5);
+        let Some(side) = Side::standing(OPEN).await else { return };
+        side.side.report("one", 3, 4).await.unwrap();
+        let heard = side.side.forget("one", SILENT).await.unwrap();
+        assert!(matches!(heard, Forgetting::Heard(since) if since < SILENT), "{heard:?}");
+        side.side.report("one", 3, 4).await.unwrap();
+        assert_eq!(side.side.forget("two", SILENT).await.unwrap(), Forgetting::Unknown);
+        side.run("UPDATE waiterix_migration.readers SET seen_at = now() - interval '6 seconds'").await;
+        for _ in 0..2 {
+            assert_eq!(side.side.forget("one", SILENT).await.unwrap(), Forgetting::Done);
+        }
+        let refused = side.side.report("one", 5, 6).await.unwrap_err();
+        assert_eq!(refused.violation(), Some(&Violation::Forgotten), "{refused}");
+        side.run("UPDATE waiterix_migration.readers SET seen_at = now() - interval '25 hours'").await;
+        side.side.report("two", 5, 6).await.unwrap();
+        let instances = side.side.instances().await.unwrap();
+        let found: Vec<_> = instances.iter().map(|one| (&*one.id, one.old_turn, one.is_forgotten)).collect();
+        assert_eq!(
+            found,
+            [("one", 3, true), ("two", 5, false)],
+            "it is refused for as long as there is a move"
+        );
+        side.side.leave("one").await.unwrap();
+        assert_eq!(side.side.instances().await.unwrap().len(), 1, "it has ended after all");
+        side.side.uninstall().await.unwrap();
+        assert_eq!(side.side.forget("two", SILENT).await.unwrap(), Forgetting::Unknown);
     });
 }
