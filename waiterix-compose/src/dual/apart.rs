@@ -100,9 +100,7 @@ impl Apart {
 
     /// Leaves the plan, so that nobody waits for this process, and lets go of all connections.
     pub async fn close(&self) {
-        if self.mirrors.are_any() {
-            let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
-        }
+        let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
         // It has nothing under way any more.
         self.watching.abort();
         self.families.close().await;

@@ -164,11 +164,6 @@ impl Mirrors {
         }
     }
 
-    /// Whether anything goes by the plan here.
-    pub(super) fn are_any(&self) -> bool {
-        self.watch.silent().is_some()
-    }
-
     /// Keeps up with the plan and makes the other sides equal, in the background.
     pub(super) fn follow(&self, stop: &Stop) -> Vec<JoinHandle<()>> {
         let (watch, watching) = (self.watch.clone(), stop.clone());

@@ -196,10 +196,8 @@ impl Moving {
             // So that nobody waits until this process has been silent for long.
             let _ = tokio::time::timeout(CLOSING, rows.leave()).await;
         }
-        if self.mirrors.are_any() {
-            // Otherwise whoever changes a leader waits for this process until it counts as gone.
-            let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
-        }
+        // Otherwise whoever changes a leader waits for this process until it counts as gone.
+        let _ = tokio::time::timeout(CLOSING, self.mirrors.watch.leave()).await;
         for database in &self.databases {
             database.close(CLOSING).await;
         }

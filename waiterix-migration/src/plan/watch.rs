@@ -217,6 +217,10 @@ impl Watch {
         for gate in &self.gates {
             drop(gate.write().await);
         }
+        if self.begun.load(Ordering::SeqCst) == 0 {
+            // It never said anything. Whether a look was answered does not matter: it may have been heard all the same.
+            return Ok(());
+        }
         self.store.leave(&self.instance).await
     }
 
