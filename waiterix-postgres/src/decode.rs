@@ -117,20 +117,12 @@ pub(crate) fn part(bytes: &[u8]) -> Result<usize, Unreadable> {
 
 /// Reads the fields of one row.
 fn one(bytes: &mut Bytes<'_>, table: Table) -> Result<Row, Unreadable> {
-    let columns = table.columns();
-    let mut values = Vec::with_capacity(columns.len());
-    for column in columns {
+    table.row_from_columns(|column| {
         let (oid, field) = bytes.field()?;
-        let value = match field {
-            None => Value::Null,
-            Some(field) => value(oid, field, column.kind).map_err(|fault| Unreadable::Value {
-                column: format!("{}.{}", table.name(), column.name),
-                fault,
-            })?,
-        };
-        values.push(value);
-    }
-    Ok(table.row_from_values(values)?)
+        let Some(field) = field else { return Ok(Value::Null) };
+        value(oid, field, column.kind)
+            .map_err(|fault| Unreadable::Value { column: format!("{}.{}", table.name(), column.name), fault })
+    })
 }
 
 fn value(oid: i32, bytes: &[u8], kind: Kind) -> Result<Value, &'static str> {

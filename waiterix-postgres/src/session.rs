@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{TryStream, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Executor as _, SqlSafeStr, SqlStr};
 use waiterix_ports::Result;
@@ -16,6 +16,31 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a piece of a copy may keep the other end waiting, however long the whole of it may take.
 const FLOWING: Duration = Duration::from_secs(60);
+
+/// How many rows must come within one time: a clock that is wound up for every row costs more than the row.
+const PIECES: usize = 1_000;
+
+/// Hands everything to `take` that comes, [`PIECES`] at a time within `patience`.
+async fn in_pieces<T>(
+    patience: Duration,
+    coming: &mut (impl TryStream<Ok = T, Error = sqlx::Error> + Unpin + Send),
+    mut take: impl FnMut(T) + Send,
+) -> Result<(), Failure> {
+    loop {
+        let some = async {
+            for _ in 0..PIECES {
+                match coming.try_next().await? {
+                    Some(piece) => take(piece),
+                    None => return Ok(true),
+                }
+            }
+            Ok(false)
+        };
+        if Session::in_time(patience, some).await? {
+            return Ok(());
+        }
+    }
+}
 
 /// What a transaction may do. Defaults of the server or the role, such as another isolation, are overruled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,25 +123,10 @@ impl Session {
         sql: &str,
         mut take: impl FnMut(&[u8]) + Send,
     ) -> Result<(), Failure> {
-        /// A piece is a row, and a clock that is wound up for every row costs more than the row.
-        const PIECES: usize = 1_000;
         let patience = self.patience.min(FLOWING);
         let connection: &mut PgConnection = &mut self.lease;
         let mut pieces = Self::in_time(patience, connection.copy_out_raw(sql)).await?;
-        loop {
-            let some = async {
-                for _ in 0..PIECES {
-                    match pieces.try_next().await? {
-                        Some(piece) => take(&piece),
-                        None => return Ok(true),
-                    }
-                }
-                Ok(false)
-            };
-            if Self::in_time(patience, some).await? {
-                return Ok(());
-            }
-        }
+        in_pieces(patience, &mut pieces, |piece| take(&piece)).await
     }
 
     /// Sends data to a `COPY … FROM STDIN`. After a failure the connection is not to be used.
@@ -169,7 +179,7 @@ impl Session {
         Self::in_time(self.patience, query.fetch_all(connection)).await
     }
 
-    /// Runs a statement and hands over every row of its answer, each of which must come in time.
+    /// Runs a statement and hands over every row of its answer, each [`PIECES`] of which must come in time.
     pub(crate) async fn each(
         &mut self,
         sql: SqlStr,
@@ -180,10 +190,7 @@ impl Session {
         let connection: &mut PgConnection = &mut self.lease;
         let mut rows = query.fetch(connection);
         let mut wanted = true;
-        while let Some(row) = Self::in_time(self.patience, rows.try_next()).await? {
-            wanted = wanted && take(&row);
-        }
-        Ok(())
+        in_pieces(self.patience, &mut rows, |row| wanted = wanted && take(&row)).await
     }
 
     /// Gives the connection back; only outside of a transaction.

@@ -78,23 +78,31 @@ pub trait Entity: Sized + Clone + PartialEq + fmt::Debug + Into<Row> {
     ///
     /// # Errors
     /// [`BadValue`] for a value of another kind than its column, or a wrong number of values.
-    fn from_values(values: Vec<Value>) -> Result<Self, BadValue>;
+    fn from_values(values: Vec<Value>) -> Result<Self, BadValue> {
+        let mut values = values.into_iter();
+        Self::from_columns(|column| values.next().ok_or_else(|| bad(Self::TABLE, column, "nothing")))
+    }
+    /// Reads the value of every column, one after the other in their order, as `next` answers it.
+    ///
+    /// # Errors
+    /// Whatever `next` says, and [`BadValue`] for a value of another kind than its column.
+    fn from_columns<E: From<BadValue>>(
+        next: impl FnMut(&'static Column) -> Result<Value, E>,
+    ) -> Result<Self, E>;
     /// Takes the row out of the sum type, if it is of this table.
     fn from_row(row: Row) -> Option<Self>;
     /// Looks at the row as this type, if it is of this table.
     fn of_row(row: &Row) -> Option<&Self>;
 }
 
+fn bad(table: Table, column: &Column, found: &'static str) -> BadValue {
+    BadValue { column: format!("{}.{}", table.name(), column.name), expected: column.kind.name(), found }
+}
+
 /// Reads one field for the macro below.
-pub(crate) fn field<T: Field>(table: Table, column: &Column, value: Option<Value>) -> Result<T, BadValue> {
-    let bad = |found| BadValue {
-        column: format!("{}.{}", table.name(), column.name),
-        expected: column.kind.name(),
-        found,
-    };
-    let value = value.ok_or_else(|| bad("nothing"))?;
+pub(crate) fn field<T: Field>(table: Table, column: &Column, value: Value) -> Result<T, BadValue> {
     let found = kind_name(&value);
-    T::from_value(value).ok_or_else(|| bad(found))
+    T::from_value(value).ok_or_else(|| bad(table, column, found))
 }
 
 /// Declares one table: the struct, its columns and foreign keys, and the conversions.
@@ -133,13 +141,14 @@ macro_rules! entity {
                 vec![$($crate::value::Field::to_value(&self.$field)),+]
             }
 
-            fn from_values(values: Vec<$crate::value::Value>) -> Result<Self, $crate::value::BadValue> {
-                let mut values = values.into_iter();
+            fn from_columns<E: From<$crate::value::BadValue>>(
+                mut next: impl FnMut(&'static $crate::schema::Column) -> Result<$crate::value::Value, E>,
+            ) -> Result<Self, E> {
                 let mut columns = Self::COLUMNS.iter();
                 // The struct has as many fields as columns, so the column iterator cannot run dry.
                 $(
                     let column = columns.next().unwrap_or(&Self::COLUMNS[0]);
-                    let $field = $crate::schema::field(Self::TABLE, column, values.next())?;
+                    let $field = $crate::schema::field(Self::TABLE, column, next(column)?)?;
                 )+
                 Ok(Self { $($field),+ })
             }
@@ -215,6 +224,17 @@ macro_rules! tables {
             /// [`BadValue`] for a value of another kind than its column, or a wrong number of values.
             pub fn row_from_values(self, values: Vec<Value>) -> Result<Row, BadValue> {
                 match self { $(Self::$table => $row::from_values(values).map(Row::$row)),+ }
+            }
+
+            /// Reads a row of this table, column by column as `next` answers them.
+            ///
+            /// # Errors
+            /// As [`Entity::from_columns`].
+            pub fn row_from_columns<E: From<BadValue>>(
+                self,
+                next: impl FnMut(&'static Column) -> Result<Value, E>,
+            ) -> Result<Row, E> {
+                match self { $(Self::$table => $row::from_columns(next).map(Row::$row)),+ }
             }
         }
 

@@ -37,10 +37,7 @@ impl Sorted {
     }
 
     fn all<R: Entity>(&mut self) -> Vec<R> {
-        let (of_type, rest) =
-            std::mem::take(&mut self.0).into_iter().partition(|row| row.table() == R::TABLE);
-        self.0 = rest;
-        of_type.into_iter().filter_map(R::from_row).collect()
+        self.0.extract_if(.., |row| row.table() == R::TABLE).filter_map(R::from_row).collect()
     }
 }
 
