@@ -12,6 +12,13 @@ use crate::command::Failure;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Emulator(SocketAddr);
 
+/// What was answered.
+pub(super) struct Answer {
+    /// The URL at which it goes on, if there is one.
+    pub(super) location: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
 /// The address of a URL such as `http://127.0.0.1:4566/path`, and its path with its query.
 pub(super) fn parted(url: &str) -> Result<(SocketAddr, &str), Failure> {
     let rest = url.strip_prefix("http://");
@@ -33,6 +40,17 @@ impl Emulator {
         headers: &[(&str, String)],
         body: &[u8],
     ) -> Result<Vec<u8>, Failure> {
+        self.ask(method, path, headers, body).await.map(|answer| answer.body)
+    }
+
+    /// As [`call`](Self::call), with where the answer says that it goes on.
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
         // HTTP/1.0: the answer ends with the connection, in whatever pieces the server makes it.
         let mut request =
             format!("{method} {path} HTTP/1.0\r\nhost: {}\r\ncontent-length: {}\r\n", self.0, body.len());
@@ -45,19 +63,20 @@ impl Emulator {
         stream.write_all(body).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
-        let (status, start, length) = head_of(&answer)
+        let head = head_of(&answer)
             .ok_or_else(|| Failure::Said(format!("{method} {path}: the answer is not understood")))?;
-        let body = &answer[start..];
-        if length.is_some_and(|length| length != body.len()) {
+        let body = &answer[head.end..];
+        if head.length.is_some_and(|length| length != body.len()) {
             return Err(Failure::Said(format!("{method} {path}: the answer was cut off")));
         }
-        if (200..300).contains(&status) {
-            Ok(body.to_vec())
+        if (200..300).contains(&head.status) {
+            Ok(Answer { location: head.location, body: body.to_vec() })
         } else {
             let said = String::from_utf8_lossy(body);
             Err(Failure::Said(format!(
-                "{method} {}: {status} {said}",
-                path.split('?').next().unwrap_or_default()
+                "{method} {}: {} {said}",
+                path.split('?').next().unwrap_or_default(),
+                head.status
             )))
         }
     }
@@ -68,14 +87,26 @@ impl Emulator {
     }
 }
 
-/// Status, where the body begins, and how long it says it is.
-fn head_of(answer: &[u8]) -> Option<(u16, usize, Option<usize>)> {
+/// What begins an answer.
+struct Head {
+    status: u16,
+    /// Where the body begins.
+    end: usize,
+    /// How long the body is said to be.
+    length: Option<usize>,
+    location: Option<String>,
+}
+
+fn head_of(answer: &[u8]) -> Option<Head> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(start) = response.parse(answer).ok()? else { return None };
-    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
-    Some((response.code?, start, length))
+    let httparse::Status::Complete(end) = response.parse(answer).ok()? else { return None };
+    let value = |name: &str| {
+        let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()
+    };
+    let length = value("content-length").and_then(|length| length.parse().ok());
+    Some(Head { status: response.code?, end, length, location: value("location").map(str::to_owned) })
 }
 
 #[cfg(test)]

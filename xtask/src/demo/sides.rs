@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use waiterix_backends::{Fault, Running, gcs, ministack, postgres, redis};
 
-use super::emulator::Emulator;
+use super::emulator::{Emulator, parted};
 use crate::command::{Failure, root};
 use crate::psql::Database;
 
@@ -122,14 +122,16 @@ impl Sides {
     pub(crate) async fn put_old(&self, key: &str, size: usize) -> Result<(), Failure> {
         let folder = self.variable("PRIVATE_OBJECT_DIR").trim_matches('/');
         let (bucket, folder) = folder.split_once('/').unwrap_or((folder, ""));
-        let path = format!("/upload/storage/v1/b/{bucket}/o?uploadType=media&name={folder}/{key}");
-        let right = [
-            ("authorization", format!("Bearer {}", self.variable("STORAGE_TOKEN"))),
-            ("content-type", "image/jpeg".to_owned()),
-        ];
+        let path = format!("/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={folder}/{key}");
+        let right = ("authorization", format!("Bearer {}", self.variable("STORAGE_TOKEN")));
+        let what = [right.clone(), ("x-upload-content-type", "image/jpeg".to_owned())];
+        let begun = self.google.ask("POST", &path.replace("//", "/"), &what, b"{}").await?;
+        let upload = begun.location.ok_or_else(|| Failure::Said("no upload was begun".to_owned()))?;
         // No two are alike, and none is found by its first bytes.
         let bytes: Vec<u8> = key.bytes().cycle().take(size).collect();
-        self.google.call("POST", &path.replace("//", "/"), &right, &bytes).await.map(drop)
+        let range = format!("bytes 0-{}/{size}", size.saturating_sub(1));
+        let put = [right, ("content-range", range)];
+        self.google.call("PUT", parted(&upload)?.1, &put, &bytes).await.map(drop)
     }
 
     async fn prepare_amazon(&self) -> Result<(), Failure> {
