@@ -181,7 +181,7 @@ impl Plan {
         let mut families = Families::new(local, legacy, aws);
         let selection = self.selection;
         #[cfg(all(feature = "aws", feature = "legacy"))]
-        let (ports, moving) = dual::ports(&mut families, selection, &clock).await?;
+        let (ports, moving) = dual::ports(&mut families, selection, &clock, metrics.as_ref()).await?;
         #[cfg(not(all(feature = "aws", feature = "legacy")))]
         let ports = family::plain(&mut families, selection).await?;
         let mut app = App::new(ports, clock, Arc::new(OsRandom), self.settings);

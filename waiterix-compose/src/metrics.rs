@@ -12,6 +12,8 @@ use serde_json::{Number, Value};
 use waiterix_app::http::meter::{Answered, RequestMeter};
 use waiterix_layers::{Ending, Meter, Observation};
 use waiterix_ports::Clock;
+#[cfg(all(feature = "aws", feature = "legacy"))]
+use waiterix_ports::moving::{Backlog, MovingPort};
 use waiterix_ports::vars::Vars;
 
 use crate::Place;
@@ -47,6 +49,13 @@ const OF_REQUESTS: [Directive; 2] = [
         metrics: &[("Requests", "Count"), ("RequestDuration", "Milliseconds")],
     },
 ];
+
+/// How far the side that follows is behind, in a live move.
+#[cfg(all(feature = "aws", feature = "legacy"))]
+const OF_MOVES: [Directive; 1] = [Directive {
+    dimensions: &["MovingPort"],
+    metrics: &[("Unsettled", "Count"), ("Quarantined", "Count"), ("Behind", "Milliseconds")],
+}];
 
 /// Whether numbers are written, and under which namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +181,23 @@ impl Metrics {
                 [("Requests", calls), ("RequestFaults", faults), ("RequestDuration", durations.into())],
             ),
         }
+    }
+
+    /// Writes how much is to be made up for on the side that follows.
+    #[cfg(all(feature = "aws", feature = "legacy"))]
+    pub(crate) fn write_backlog(&self, port: MovingPort, backlog: &Backlog) {
+        let line = emf::line(
+            &self.namespace,
+            self.clock.now(),
+            &OF_MOVES,
+            [("MovingPort", port.as_str())],
+            [
+                ("Unsettled", backlog.entries.into()),
+                ("Quarantined", backlog.quarantined.into()),
+                ("Behind", microseconds(backlog.age.as_secs_f64() * 1000.0)),
+            ],
+        );
+        self.put(&(line + "\n"));
     }
 
     /// Nobody who is served is told that nobody reads the numbers.

@@ -86,6 +86,25 @@ fn g173_calls_of_ports_are_metrics_by_these_names_and_labels_and_no_others() {
     assert_eq!(paper.lines(), Vec::<Value>::new(), "what was written is not written again");
 }
 
+#[cfg(all(feature = "aws", feature = "legacy"))]
+#[test]
+fn g173_how_far_a_move_is_behind_is_a_metric_at_once() {
+    let (metrics, paper) = metrics();
+    let backlog = Backlog { entries: 7, quarantined: 1, age: Duration::from_millis(2_500) };
+    metrics.write_backlog(MovingPort::Sessions, &backlog);
+    let aws = json!({
+        "Timestamp": 1_738_314_307_000_u64,
+        "CloudWatchMetrics": [{ "Namespace": "Bistro/Test", "Dimensions": [["MovingPort"]], "Metrics": [
+            { "Name": "Unsettled", "Unit": "Count" },
+            { "Name": "Quarantined", "Unit": "Count" },
+            { "Name": "Behind", "Unit": "Milliseconds" },
+        ] }],
+    });
+    let line =
+        json!({ "_aws": aws, "MovingPort": "sessions", "Unsettled": 7, "Quarantined": 1, "Behind": 2_500.0 });
+    assert_eq!(paper.lines(), [line]);
+}
+
 #[test]
 fn g173_requests_are_metrics_by_these_names_and_labels_and_no_others() {
     let (metrics, paper) = metrics();

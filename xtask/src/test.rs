@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the one test command.
 
 use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
 
 use clap::Args;
 
@@ -9,6 +10,9 @@ use waiterix_backends::{deployment, required};
 use crate::backends::program::WHOLE;
 use crate::command::{Failure, cargo, step};
 use crate::{adapters, backends, deploy};
+
+/// How many tests run at once, for nextest. Most wait for servers, so one more than there are processors keeps these busy.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -58,6 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if runner == Runner::Libtest {
         // Without these it would repeat the examples above, and one failure would hide those of all crates after it.
         tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    if runner == Runner::Nextest && std::env::var_os(THREADS).is_none() {
+        let processors = available_parallelism().map_or(1, usize::from);
+        tests.env(THREADS, (processors + 1).to_string());
     }
     tests.envs(templates.map(|folder| (deployment::VARIABLE, folder)));
     let proven = adapters::fresh_folder()?;

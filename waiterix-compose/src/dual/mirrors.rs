@@ -142,6 +142,15 @@ impl Mirrors {
         }
     }
 
+    /// Whether a port is mirrored here.
+    pub(super) const fn has(&self, port: MovingPort) -> bool {
+        match port {
+            MovingPort::Sessions => self.sessions.is_some(),
+            MovingPort::Objects => self.objects.is_some(),
+            MovingPort::Rows | MovingPort::Mail | MovingPort::Sockets => false,
+        }
+    }
+
     /// How much is to be made up for in a port; nothing where nothing is ever made equal.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use waiterix_postgres::connect::{Database, PostgresSettings};
 use waiterix_postgres::moving::PostgresPlan;
 
 use crate::family::{Families, plain};
+use crate::metrics::{self, Metrics};
 use crate::wrapping::CLOSING;
 use crate::{Choice, Selection};
 
@@ -58,8 +59,8 @@ pub(crate) struct Moving {
     stop: Stop,
     tasks: Vec<JoinHandle<()>>,
     databases: [Database; 2],
-    rows: Option<rows::Rows>,
-    mirrors: Mirrors,
+    rows: Option<Arc<rows::Rows>>,
+    mirrors: Arc<Mirrors>,
 }
 
 /// The ports of a selection, and what goes on beside them: it is known who leads, and the side that follows is made equal.
@@ -67,6 +68,7 @@ pub(crate) async fn ports(
     families: &mut Families,
     selection: Selection,
     clock: &Arc<dyn Clock>,
+    metrics: Option<&Arc<Metrics>>,
 ) -> Result<(Ports, Option<Moving>), String> {
     if !selection.uses(Choice::Dual) {
         return Ok((plain(families, selection).await?, None));
@@ -126,9 +128,14 @@ pub(crate) async fn ports(
         }
         one => (families.of(one).store().await?, None),
     };
-    let dual = rows.as_ref().map(|rows: &rows::Rows| rows.dual.clone());
+    let rows = rows.map(Arc::new);
+    let dual = rows.as_ref().map(|rows| rows.dual.clone());
     tasks.push(tokio::spawn(heed(PostgresPlan::new(databases[1].clone()), dual, stop.clone())));
     tasks.extend(mirrors.follow(&stop));
+    let mirrors = Arc::new(mirrors);
+    if let Some(metrics) = metrics {
+        tasks.push(tokio::spawn(tell(metrics.clone(), rows.clone(), mirrors.clone(), stop.clone())));
+    }
     let ports = Ports { store, blobs, mailer, sessions, notifier };
     Ok((ports, Some(Moving { stop, tasks, databases, rows, mirrors })))
 }
@@ -162,6 +169,29 @@ async fn heed(plan: PostgresPlan, dual: Option<Arc<DualStore>>, stop: Stop) {
     }
 }
 
+/// Tells how far the side that follows is behind, as often as other numbers are written, also in a pause.
+async fn tell(metrics: Arc<Metrics>, rows: Option<Arc<rows::Rows>>, mirrors: Arc<Mirrors>, stop: Stop) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(metrics::EVERY) => {}
+            () = stopped(&stop) => return,
+        }
+        // What cannot be asked has no number, which is a reason to look as well; the relays say in the log what it is.
+        if let Some(rows) = &rows
+            && let Ok(Some(backlog)) = rows.backlog().await
+        {
+            metrics.write_backlog(MovingPort::Rows, &backlog);
+        }
+        for port in [MovingPort::Sessions, MovingPort::Objects] {
+            if mirrors.has(port)
+                && let Ok(Some(backlog)) = mirrors.backlog(port).await
+            {
+                metrics.write_backlog(port, &backlog);
+            }
+        }
+    }
+}
+
 /// Waits for the end, whether or not there is a pause.
 pub(crate) async fn stopped(stop: &Stop) {
     while !stop.is_stopped() {
@@ -176,7 +206,7 @@ impl Moving {
     }
 
     /// The mirrors of the other ports.
-    pub(crate) const fn mirrors(&self) -> &Mirrors {
+    pub(crate) fn mirrors(&self) -> &Mirrors {
         &self.mirrors
     }
 

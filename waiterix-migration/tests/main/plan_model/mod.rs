@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "how large a world was is worth reading")]
 
 mod guards;
+mod progress;
 mod world;
 
 use stateright::{Checker as _, Model as _};

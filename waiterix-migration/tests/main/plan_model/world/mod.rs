@@ -20,7 +20,7 @@ pub(super) use convergers::{Convergence, Progress};
 pub(super) use coordinators::Coordinator;
 pub(super) use instances::{Instance, Life};
 pub(super) use journal::Journal;
-pub(super) use properties::{BACK, CURRENT, EQUAL, FORMER, HELD, JOURNAL, LOST, ONCE, ONE};
+pub(super) use properties::{BACK, CURRENT, EQUAL, FORMER, HELD, JOURNAL, LOST, ONCE, ONE, is_quiet};
 pub(super) use size::Size;
 pub(super) use step::{Crew, Step};
 pub(super) use weakness::{Rules, Weakness};

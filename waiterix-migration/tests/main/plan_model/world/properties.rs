@@ -68,7 +68,7 @@ pub(super) fn all() -> Vec<stateright::Property<Lead>> {
 }
 
 /// Nobody does anything, and the journal is empty.
-fn is_quiet(world: &World) -> bool {
+pub(crate) fn is_quiet(world: &World) -> bool {
     world.journal.all() == 0
         && world.instances.iter().all(|instance| instance.jobs.iter().all(|job| *job == Job::Nothing))
         && world.coordinators.iter().all(|coordinator| *coordinator == Coordinator::Idle)

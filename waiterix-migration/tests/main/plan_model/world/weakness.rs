@@ -23,10 +23,8 @@ pub(crate) enum Weakness {
     /// A coordinator takes what another one holds for held, quiet and equal.
     FinishesWhatOthersHeld,
     /// A coordinator leaves alone what another one left half done.
-    #[allow(dead_code, reason = "for a model of what is always possible")]
     LeavesHalfDone,
     /// Those who serve turn nothing back.
-    #[allow(dead_code, reason = "for a model of what is always possible")]
     TurnsNothingBack,
     /// A coordinator makes the stores equal, and nobody waits for it.
     DrainsWithoutAPass,
