@@ -3,6 +3,10 @@
 //! Each is written down in the transaction that takes it away, and struck off in the one that has made it again; so whatever
 //! breaks in between, none is lost.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::join_all;
 use sqlx::error::DatabaseError;
 use sqlx::{Connection as _, PgConnection};
 use waiterix_ports::moving::Mode;
@@ -55,8 +59,14 @@ const TAKE: &str = "\
         END LOOP;
     END $body$";
 
+// What takes longest must not begin last.
 const LISTED: &str = "SELECT place, tab, name, kind, definition, is_made FROM waiterix_migration.put_aside \
-    ORDER BY array_position(ARRAY['key', 'unique', 'index', 'reference'], kind), place";
+    ORDER BY array_position(ARRAY['key', 'unique', 'index', 'reference'], kind), \
+    pg_relation_size(to_regclass('public.' || quote_ident(tab))) DESC NULLS LAST, place";
+
+/// How much is made at once. The server builds an index with several processes, but checks references, writes down what it has built
+/// and looks at samples with one.
+const AT_ONCE: usize = 2;
 
 /// Of the rows of a key that was read twice, where it had been and where it was, one is as good as the other: it was written
 /// meanwhile, so it is in the journal.
@@ -119,39 +129,40 @@ pub(super) async fn before_copy(side: &PostgresSide) -> Result<()> {
 /// Makes again.
 pub(super) async fn after_copy(side: &PostgresSide) -> Result<()> {
     const OPERATION: &str = "side.after_copy";
-    let mut connection = side.database.maintenance(OPERATION).await?;
-    let outcome = make(&mut connection, OPERATION).await;
-    let _ = connection.close().await;
+    let mut connections = Vec::new();
+    for _ in 0..AT_ONCE {
+        connections.push(side.database.maintenance(OPERATION).await?);
+    }
+    let outcome = make(&mut connections, OPERATION).await;
+    for connection in connections {
+        let _ = connection.close().await;
+    }
     side.tables.forget().await;
     outcome
 }
 
-async fn make(connection: &mut PgConnection, operation: &'static str) -> Result<()> {
+async fn make(connections: &mut [PgConnection], operation: &'static str) -> Result<()> {
     let failed = |error: &sqlx::Error| of(error, operation);
     // Building an index is what memory is for; nothing else happens here. Ranges do not wait for the disk, but keys do, which come
     // after all of them: without its key nobody makes a row equal, so nobody does before what was copied outlives a crash.
-    execute(connection, "SET maintenance_work_mem = '256MB'").await.map_err(|error| failed(&error))?;
-    let list: Vec<(i64, String, String, String, String, bool)> = sqlx::query_as(LISTED)
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| failed(&error))?;
+    for connection in &mut *connections {
+        let sql = "SET maintenance_work_mem = '256MB'";
+        execute(connection, sql).await.map_err(|error| failed(&error))?;
+    }
+    let Some(first) = connections.first_mut() else { return Ok(()) };
+    let list: Vec<(i64, String, String, String, String, bool)> =
+        sqlx::query_as(LISTED).persistent(false).fetch_all(first).await.map_err(|error| failed(&error))?;
     let aside =
         |(place, tab, name, kind, definition, is_made)| Aside { place, tab, name, kind, definition, is_made };
     let list: Vec<Aside> = list.into_iter().map(aside).collect();
-    let mut tables: Vec<&str> = Vec::new();
-    let mut broken: Vec<&str> = Vec::new();
-    for aside in &list {
-        if !tables.contains(&aside.tab.as_str()) {
-            tables.push(&aside.tab);
-        }
-        if !aside.make(connection, operation).await? {
-            broken.push(&aside.name);
-        }
-    }
-    for table in tables {
-        let sql = format!("ANALYZE public.{}", ident(table));
-        execute(connection, &sql).await.map_err(|error| failed(&error))?;
+    // References need the keys of other tables.
+    let (references, indexes) = list.iter().partition(|aside| aside.kind == "reference");
+    let tables: BTreeSet<&str> = list.iter().map(|aside| &*aside.tab).collect();
+    let samples: Vec<String> =
+        tables.into_iter().map(|table| format!("ANALYZE public.{}", ident(table))).collect();
+    let mut broken = Vec::new();
+    for jobs in [made(indexes), made(references), samples.iter().map(|sql| Job::Sample(sql)).collect()] {
+        broken.extend(all(connections, jobs, operation).await?);
     }
     if broken.is_empty() {
         return Ok(());
@@ -159,6 +170,56 @@ async fn make(connection: &mut PgConnection, operation: &'static str) -> Result<
     Err(Error::new(ErrorKind::Conflict, operation)
         .with("rules", broken.join(", "))
         .with("fault", "rows break these; make them equal and do this again"))
+}
+
+/// Something to be done after the copy.
+#[derive(Debug)]
+enum Job<'a> {
+    Make(&'a Aside),
+    /// Looks at a table, so that the server knows what is in it.
+    Sample(&'a str),
+}
+
+fn made(list: Vec<&Aside>) -> VecDeque<Job<'_>> {
+    list.into_iter().map(Job::Make).collect()
+}
+
+/// Does all, one at a time on each connection; answers the rules that rows break. After a failure nothing is begun any more, and what
+/// was begun is ended.
+async fn all<'a>(
+    connections: &mut [PgConnection],
+    jobs: VecDeque<Job<'a>>,
+    operation: &'static str,
+) -> Result<Vec<&'a str>> {
+    let jobs = Mutex::new(jobs);
+    let left = || jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let workers = connections.iter_mut().map(|connection| async {
+        let mut broken = Vec::new();
+        loop {
+            let Some(job) = left().pop_front() else { return Ok(broken) };
+            match job {
+                Job::Make(aside) => match aside.make(connection, operation).await {
+                    Ok(true) => {}
+                    Ok(false) => broken.push(&*aside.name),
+                    Err(error) => {
+                        left().clear();
+                        return Err(error);
+                    }
+                },
+                Job::Sample(sql) => {
+                    if let Err(error) = execute(connection, sql).await {
+                        left().clear();
+                        return Err(of(&error, operation));
+                    }
+                }
+            }
+        }
+    });
+    let mut broken = Vec::new();
+    for outcome in join_all(workers).await {
+        broken.extend(outcome?);
+    }
+    Ok(broken)
 }
 
 impl Aside {
