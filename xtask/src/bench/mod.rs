@@ -49,8 +49,8 @@ enum Subject {
     Adapters,
     /// The functions of AWS Lambda: size, start, memory, the time of a call.
     Functions,
-    /// A move: copying, comparing, repairing, what it costs those who write, and how long they wait. Takes an hour, and only when
-    /// it is asked for.
+    /// A move: copying, comparing, repairing, what it costs those who write, and how long they wait. Takes more than an hour, and
+    /// only when it is asked for; see `--part`.
     Migration,
 }
 
@@ -98,12 +98,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     // It needs some ten gigabytes of disk and much time, so it is not part of everything.
     if options.subject == Some(Subject::Migration) {
-        let figures = migration::measure(&options.whole)?;
-        if options.whole.is_whole() {
-            options.keep("migration", &figures)?;
-        } else {
+        migration::measure(&options.whole, |section, figures| {
+            if options.whole.is_whole() {
+                return options.keep(section, figures);
+            }
             println!("\n{figures}\n\nThis was a trial; the page stays as it is.");
-        }
+            Ok(())
+        })?;
     }
     Ok(())
 }

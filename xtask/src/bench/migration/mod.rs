@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::machine;
@@ -37,14 +37,49 @@ pub(super) struct Whole {
     /// How often each is measured; the middle counts.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
+    /// Only this part, and more of them when it is said again; each is written to the page as soon as it is measured.
+    #[arg(long, value_name = "PART")]
+    part: Vec<Part>,
     #[command(flatten)]
     build: demo::Build,
+}
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Copying rows, with indexes and foreign keys.
+    Copy,
+    /// Comparing rows, and repairing them.
+    Compare,
+    /// What guard and journal cost those who write, and how far the other side is behind.
+    Writes,
+    /// Copying objects.
+    Objects,
+    /// How long guests wait while the lead changes, and while the other side is mirrored.
+    Lead,
+}
+
+impl Part {
+    /// Its section of the page.
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Copy => "migration copy",
+            Self::Compare => "migration compare",
+            Self::Writes => "migration writes",
+            Self::Objects => "migration objects",
+            Self::Lead => "migration lead",
+        }
+    }
 }
 
 impl Whole {
     /// Whether the figures are those of the page.
     pub(super) fn is_whole(&self) -> bool {
         self.scale >= 1.0 && !self.build.is_debug()
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.part.is_empty() || self.part.contains(&part)
     }
 }
 
@@ -56,29 +91,54 @@ struct Line {
     goal: &'static str,
 }
 
-/// Measures and answers the figures with their circumstances.
-pub(super) fn measure(whole: &Whole) -> Result<String, Failure> {
+/// Measures part by part, and hands over the section and the figures of each with their circumstances.
+pub(super) fn measure(
+    whole: &Whole,
+    mut keep: impl FnMut(&str, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let (program, providers) = demo::build(&whole.build)?;
-    let circumstances = machine::description(&format!("cargo xtask bench migration --runs {}", whole.runs))?;
-    let ground = Ground::prepare(program.clone(), (ORDERS * whole.scale).max(1_000.0) as u32)?;
-    let mut lines = vec![copying(&ground, whole)?];
-    lines.extend(comparing(&ground, whole)?);
-    lines.extend(writing(&ground, whole)?);
-    let (rows, bytes) = (ground.rows, ground.bytes);
-    // The servers end here: what follows has its own.
-    drop(ground);
-    lines.push(pictures(whole, &program, &providers)?);
-    lines.extend(flipping(whole, &program)?);
-    let mut text = format!(
-        "{circumstances}\n\nBoth servers and the move share the machine and one disk. {rows} rows, {:.2} GB with indexes; medians of {}.\n\n\
-         | job | ours | beside it | goal |\n|---|---|---|---|\n",
-        bytes as f64 / 1e9,
-        whole.runs
-    );
-    for line in lines {
-        text += &format!("| {} | {} | {} | {} |\n", line.what, line.ours, line.peers, line.goal);
+    let mut ground = None;
+    for part in Part::value_variants().iter().copied().filter(|part| whole.wants(*part)) {
+        let name = part.section().replace("migration ", "--part ");
+        let circumstances =
+            machine::description(&format!("cargo xtask bench migration {name} --runs {}", whole.runs))?;
+        let (on, lines) = match part {
+            Part::Copy | Part::Compare | Part::Writes => {
+                let ground = match &mut ground {
+                    Some(ground) => ground,
+                    none => none.insert(Ground::prepare(
+                        program.clone(),
+                        (ORDERS * whole.scale).max(1_000.0) as u32,
+                    )?),
+                };
+                let lines = match part {
+                    Part::Copy => vec![copying(ground, whole)?],
+                    Part::Compare => comparing(ground, whole)?,
+                    _ => writing(ground, whole)?,
+                };
+                (format!(" {} rows, {:.2} GB with indexes.", ground.rows, ground.bytes as f64 / 1e9), lines)
+            }
+            Part::Objects | Part::Lead => {
+                // What follows has its own servers.
+                ground = None;
+                let lines = match part {
+                    Part::Objects => vec![pictures(whole, &program, &providers)?],
+                    _ => flipping(whole, &program)?,
+                };
+                (String::new(), lines)
+            }
+        };
+        let mut text = format!(
+            "{circumstances}\n\nBoth servers and the move share the machine and one disk.{on} Medians of {}.\n\n\
+             | job | ours | beside it | goal |\n|---|---|---|---|\n",
+            whole.runs
+        );
+        for line in lines {
+            text += &format!("| {} | {} | {} | {} |\n", line.what, line.ours, line.peers, line.goal);
+        }
+        keep(part.section(), &text)?;
     }
-    Ok(text)
+    Ok(())
 }
 
 /// The middle of several runs, each said.
