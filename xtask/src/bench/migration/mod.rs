@@ -97,37 +97,31 @@ pub(super) fn measure(
     mut keep: impl FnMut(&str, &str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let (program, providers) = demo::build(&whole.build)?;
-    let mut ground = None;
+    let orders = (ORDERS * whole.scale).max(1_000.0) as u32;
+    let mut filled: Option<Ground> = None;
     for part in Part::value_variants().iter().copied().filter(|part| whole.wants(*part)) {
         let name = part.section().replace("migration ", "--part ");
         let circumstances =
             machine::description(&format!("cargo xtask bench migration {name} --runs {}", whole.runs))?;
-        let (on, lines) = match part {
-            Part::Copy | Part::Compare | Part::Writes => {
-                let ground = match &mut ground {
-                    Some(ground) => ground,
-                    none => none.insert(Ground::prepare(
-                        program.clone(),
-                        (ORDERS * whole.scale).max(1_000.0) as u32,
-                    )?),
-                };
-                let lines = match part {
-                    Part::Copy => vec![copying(ground, whole)?],
-                    Part::Compare => comparing(ground, whole)?,
-                    _ => writing(ground, whole)?,
-                };
-                (format!(" {} rows, {:.2} GB with indexes.", ground.rows, ground.bytes as f64 / 1e9), lines)
-            }
-            Part::Objects | Part::Lead => {
-                // What follows has its own servers.
-                ground = None;
-                let lines = match part {
-                    Part::Objects => vec![pictures(whole, &program, &providers)?],
-                    _ => flipping(whole, &program)?,
-                };
-                (String::new(), lines)
+        if matches!(part, Part::Objects | Part::Lead) {
+            // They have servers of their own.
+            filled = None;
+        } else if filled.is_none() {
+            filled = Some(Ground::prepare(program.clone(), orders)?);
+        }
+        let lines = match (part, &filled) {
+            (Part::Copy, Some(ground)) => vec![copying(ground, whole)?],
+            (Part::Compare, Some(ground)) => comparing(ground, whole)?,
+            (Part::Writes, Some(ground)) => writing(ground, whole)?,
+            (Part::Objects, _) => vec![pictures(whole, &program, &providers)?],
+            (Part::Lead, _) => flipping(whole, &program)?,
+            (Part::Copy | Part::Compare | Part::Writes, None) => {
+                return Err(Failure::Said("there is no database to measure on".to_owned()));
             }
         };
+        let on = filled.as_ref().map_or_else(String::new, |ground| {
+            format!(" {} rows, {:.2} GB with indexes.", ground.rows, ground.bytes as f64 / 1e9)
+        });
         let mut text = format!(
             "{circumstances}\n\nBoth servers and the move share the machine and one disk.{on} Medians of {}.\n\n\
              | job | ours | beside it | goal |\n|---|---|---|---|\n",
