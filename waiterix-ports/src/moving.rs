@@ -154,6 +154,9 @@ pub struct Survey {
     pub tables: Vec<MovingTable>,
     /// Everything that keeps it from taking part, as texts for people that say what to do. Empty when it can.
     pub faults: Vec<String>,
+    /// Everything of the move itself that is missing, as texts: nobody notes or refuses what it was to see to. To install again makes
+    /// it; what was written meanwhile is found by a comparison alone.
+    pub unguarded: Vec<String>,
     /// What it enforces; `None` when nothing is installed.
     pub standing: Option<Standing>,
 }

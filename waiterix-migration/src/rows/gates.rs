@@ -94,7 +94,7 @@ impl Gates {
         let is_same = ours.identity == theirs.identity;
         gates.gate("two databases", is_same.then(|| "both are the same database".to_owned()));
         for (name, survey) in [("the side that leads", &ours), ("the side that follows", &theirs)] {
-            let mut faults = survey.faults.clone();
+            let mut faults = [&*survey.faults, &*survey.unguarded].concat();
             let skew = Duration::from_millis(survey.clock_ahead_ms.unsigned_abs());
             if skew > settings.clock {
                 faults.push(format!("its clock is off by {} ms", survey.clock_ahead_ms));

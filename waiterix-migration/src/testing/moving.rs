@@ -63,6 +63,7 @@ impl RowSide for MemorySide {
                 clock_ahead_ms: 0,
                 tables: self.inner.rows.tables(),
                 faults: Vec::new(),
+                unguarded: Vec::new(),
                 standing: self.stands(),
             })
         };

@@ -21,6 +21,10 @@ use crate::session::Mode;
 /// Where it is not known how many rows there are: so many on a page.
 const ROWS_ON_A_PAGE: u64 = 40;
 
+/// How many pages before the end of a table somebody may find room who begins to write. Several who write at a time add pages for
+/// each other, up to 512 at once.
+const LOOSE: i64 = 1024;
+
 const SIZE: &str = "SELECT pg_relation_filenode(oid)::bigint, \
     pg_relation_size(oid) / current_setting('block_size')::bigint, greatest(reltuples, 0)::float8 \
     FROM pg_catalog.pg_class WHERE oid = $1::regclass";
@@ -243,11 +247,12 @@ async fn note_all(work: &mut Work, table: &SideTable) -> Result<(), Trouble> {
     work.rows(sql, Bound::default().and(&*table.name, operation)?).await.map(drop)
 }
 
-/// Whether a range of a table is noted, and its last page.
+/// Whether a range of a table is noted, and the page after which what is written now lies, as a rule.
 async fn before(work: &mut Work, table: &SideTable) -> Result<(bool, i64), Trouble> {
     let bound = Bound::default().and(&*table.name, work.operation)?.and(table.sql(), work.operation)?;
     let row = work.row(BEFORE, bound).await?;
-    Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?))
+    let last: i64 = row.try_get_unchecked(1)?;
+    Ok((row.try_get_unchecked(0)?, (last - LOOSE).max(0)))
 }
 
 /// Writes a range, unless it is noted already.
@@ -299,7 +304,7 @@ async fn write(work: &mut Work, table: &SideTable, range: &KeyRange, parcel: &Pa
     let columns: Vec<_> = parcel.columns.iter().map(|column| ident(column)).collect();
     let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.sql(), columns.join(", "));
     work.session.copy_in(&sql, &parcel.data).await.map_err(Trouble::Broken)?;
-    // What this transaction has written, which lies at the end of the table unless there were gaps.
+    // What this transaction has written. It lies at the end of the table unless there were gaps, and the whole is much to look through.
     let mine = "t.xmin = pg_current_xact_id()::xid";
     let mut found = leaf(work, table, &format!("t.ctid >= '({page},0)'::tid AND {mine}")).await?;
     if found.rows != parcel.leaf.rows {

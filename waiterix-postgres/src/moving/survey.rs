@@ -54,7 +54,8 @@ const FINDINGS: &[&str] = &[
        AND t.tgname NOT IN ('waiterix_guard', 'waiterix_note', 'waiterix_note_all')",
     "SELECT DISTINCT format('triggers of table %s are disabled: ALTER TABLE %1$s ENABLE TRIGGER ALL, and look for rows that refer to nothing', c.relname) \
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
-     WHERE t.tgenabled = 'D' AND c.relnamespace = 'public'::regnamespace AND c.relname = ANY($1)",
+     WHERE t.tgenabled = 'D' AND c.relnamespace = 'public'::regnamespace AND c.relname = ANY($1) \
+       AND t.tgname NOT IN ('waiterix_guard', 'waiterix_note', 'waiterix_note_all')",
     "SELECT format('table %s has rules or row security, which change what is read or written: drop them for the move', c.relname) \
      FROM pg_class c WHERE (c.relhasrules OR c.relrowsecurity) AND c.relkind = 'r' \
        AND c.relnamespace = 'public'::regnamespace AND c.relname = ANY($1)",
@@ -131,15 +132,15 @@ async fn look(work: &mut Work, clock: &dyn Clock, pooled: bool) -> Result<Survey
         }
     }
     let tables = Tables::read(work).await?;
-    if is_installed.is_some() {
-        faults.extend(unguarded(work, &catalog, &moving).await?);
-    }
+    let unguarded =
+        if is_installed.is_some() { unguarded(work, &catalog, &moving).await? } else { Vec::new() };
     Ok(Survey {
         identity,
         version,
         clock_ahead_ms,
         tables: tables.surveyed(),
         faults,
+        unguarded,
         standing: is_installed,
     })
 }
@@ -191,19 +192,19 @@ async fn unguarded(work: &mut Work, catalog: &Catalog, moving: &[&str]) -> Resul
     for row in work.rows(TRIGGERS, Bound::default()).await? {
         there.push((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?));
     }
-    let mut faults = Vec::new();
+    let mut missing = Vec::new();
     for table in moving.iter().copied().chain([SESSIONS]).filter(|table| catalog.tables.contains_key(*table))
     {
         for (trigger, _) in install::triggers(table, "id") {
             if !there.iter().any(|(of, name)| of == table && name == trigger) {
-                faults.push(format!(
+                missing.push(format!(
                     "trigger {trigger} of table {table} is missing or not always enabled, so writes may go unseen: install \
                      again, and verify"
                 ));
             }
         }
     }
-    Ok(faults)
+    Ok(missing)
 }
 
 pub(super) async fn pressure(side: &PostgresSide) -> Result<Duration> {

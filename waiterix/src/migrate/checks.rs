@@ -40,6 +40,15 @@ impl Found {
         self.old.tables.iter().map(|table| table.bytes).sum()
     }
 
+    /// What is missing of a move that was begun, of both sides.
+    pub(super) fn unguarded(&self) -> Vec<String> {
+        let both = [("old", &self.old), ("new", &self.new)];
+        let named = both.map(|(name, survey)| {
+            survey.unguarded.iter().map(move |missing| format!("the {name} database: {missing}"))
+        });
+        named.into_iter().flatten().collect()
+    }
+
     /// Whether a move of them was begun.
     pub(super) fn is_begun(&self) -> bool {
         self.old.standing.is_some() || self.new.standing.is_some()
@@ -205,6 +214,7 @@ mod tests {
             clock_ahead_ms: 0,
             tables: vec![table],
             faults: Vec::new(),
+            unguarded: Vec::new(),
             standing: None,
         }
     }

@@ -57,6 +57,7 @@ fn as_json(found: &Found) -> Value {
         "bytes": found.bytes(),
         "seconds": found.estimate.map(|estimate| estimate.as_secs()),
         "tables": tables,
+        "unguarded": found.unguarded(),
         "refusals": found.refusals,
     })
 }
@@ -84,6 +85,7 @@ fn text(found: &Found) -> String {
     }
     if found.is_begun() {
         lines.push("a move was begun already: see `waiterix migrate status`".to_owned());
+        lines.extend(found.unguarded());
     }
     lines.join("\n")
 }

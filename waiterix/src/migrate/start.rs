@@ -27,11 +27,14 @@ pub(super) async fn all(work: &Work, options: &Start) -> Result<(), String> {
     let interrupted = stop_signal()?;
     let stop = Stop::default();
     let starting = async {
-        // Nobody writes by a plan that was made a moment ago before everybody has looked at it.
-        install(work).await?;
-        if work.has_rows() {
-            start(&work.rows, options, &stop).await?;
-        }
+        let unseen = install(work).await?;
+        // Nothing else is walked over before everybody has looked at the plan; rows do not go by it.
+        let seen = async {
+            tokio::time::sleep(unseen).await;
+            Ok(())
+        };
+        let rows = async { if work.has_rows() { start(&work.rows, options, &stop).await } else { Ok(()) } };
+        tokio::try_join!(rows, seen)?;
         // One after the other, and none that was not begun when somebody wants it to end.
         let order = ORDER.into_iter().take_while(|_| !stop.is_stopped());
         work.each("start", None, order, |others, port| others.start(port, &work.rows, &stop)).await?;
@@ -77,6 +80,13 @@ pub(super) async fn start(rows: &Move, options: &Start, stop: &Stop) -> Result<(
     }
     let epoch = u64::try_from(rows.clock.now().as_seconds()).unwrap_or(1);
     backfill.start(epoch).await.map_err(said)?;
+    let missing = found.unguarded().len();
+    if missing > 0 {
+        banner::complain(&format!(
+            "{missing} triggers of the move were missing or disabled and are there now: a start did not come to its end, or somebody \
+             took them away. What was written without them after it was copied is noted nowhere: `waiterix migrate verify` finds it"
+        ));
+    }
     let copying = async {
         let copied = backfill.run(stop).await;
         shown.done();
@@ -141,17 +151,15 @@ async fn follow(rows: &Move, stop: &Stop) {
     }
 }
 
-/// Makes the plan of the ports without triggers. Whoever had looked before there was one has looked again when this returns: that
-/// there is none is believed for two looks, so nobody begins a write without a plan after that.
-async fn install(work: &Work) -> Result<(), String> {
-    let Some(others) = &work.others else { return Ok(()) };
+/// Makes the plan of the ports without triggers; answers after which time whoever had looked before there was one has looked again:
+/// that there is none is believed for two looks, so nobody begins a write without a plan after that.
+async fn install(work: &Work) -> Result<Duration, String> {
+    let Some(others) = &work.others else { return Ok(Duration::ZERO) };
     let said = |error: waiterix_ports::Error| error.to_string();
     others.apart.mirrors.install().await.map_err(said)?;
     // One who only saw to rows before may have made it a moment ago.
-    if !others.was_walked(&work.ports).await? {
-        tokio::time::sleep(Pace::default().every * 3).await;
-    }
-    Ok(())
+    let was_walked = others.was_walked(&work.ports).await?;
+    Ok(if was_walked { Duration::ZERO } else { Pace::default().every * 3 })
 }
 
 /// Has the ports that are meant follow when it is said, those that have something to follow with.

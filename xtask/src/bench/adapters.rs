@@ -4,7 +4,7 @@ use super::{example, machine};
 use crate::command::{Failure, output_of};
 
 /// What each measures, and the example that does it.
-const EXAMPLES: [(&str, &str); 3] = [
+pub(super) const EXAMPLES: [(&str, &str); 3] = [
     ("One call after the other, beside the client under the adapter doing the same", "operation_speed"),
     ("Sessions in Redis with sixteen callers, beside one plain command", "session_speed"),
     ("Fan-out of one event through API Gateway beside a plain HTTP client", "fanout_speed"),

@@ -85,12 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         options.keep("store", &store::measure()?)?;
     }
     if options.wants(Subject::Postgres) {
-        build_whole()?;
+        build_whole(&[postgres::EXAMPLE])?;
         let figures = runtime.block_on(postgres::measure(options))?;
         options.keep("postgres", &figures)?;
     }
     if options.wants(Subject::Adapters) {
-        build_whole()?;
+        build_whole(&adapters::EXAMPLES.map(|(_, name)| name))?;
         options.keep("adapters", &adapters::measure()?)?;
     }
     if options.wants(Subject::Functions) {
@@ -111,9 +111,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 /// Builds the program with all adapters together with everything that is measured beside it. The same selection of packages as
 /// everywhere: another one would choose other features for what they share, and build it again.
-fn build_whole() -> Result<(), Failure> {
+fn build_whole(examples: &[&str]) -> Result<(), Failure> {
     let mut build = cargo();
-    build.args(["build", "--release"]).args(WHOLE).args(["--bin", "waiterix", "--examples"]);
+    build.args(["build", "--release"]).args(WHOLE).args(["--bin", "waiterix"]);
+    build.args(examples.iter().flat_map(|name| ["--example", *name]));
     step("Building the program with all adapters, and what is measured beside it", &mut build)
 }
 

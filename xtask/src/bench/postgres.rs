@@ -9,6 +9,8 @@ use super::service::{Goals, figures, table};
 use super::{Options, example, fault, machine};
 use crate::command::{Failure, built, output_of, step};
 
+/// The example that measures beside HTTP.
+pub(super) const EXAMPLE: &str = "postgres_speed";
 /// The line of the example that tells of orders.
 const ORDERS: &str = "orders of 3 dishes: ";
 
@@ -37,7 +39,7 @@ pub(super) async fn measure(options: &Options) -> Result<String, Failure> {
     let folder = tempfile::tempdir()?;
     let http = figures(options, folder.path(), &composition).await?;
     println!("\n==> pgbench, and the store without HTTP");
-    let text = output_of(example("postgres_speed").arg(server.url().as_str()))?;
+    let text = output_of(example(EXAMPLE).arg(server.url().as_str()))?;
     let theirs = pgbench_orders(&text)
         .ok_or_else(|| Failure::Said(format!("no figure of pgbench for orders in:\n{text}")))?;
     Ok(format!(

@@ -108,6 +108,18 @@ impl Ground {
         tokio::task::spawn_blocking(killing).await.unwrap()
     }
 
+    /// Starts `waiterix migrate`, kills it as a power cut would when something has come about, and answers whether it was killed before it
+    /// ended.
+    pub(crate) async fn killed_when(&self, arguments: &[&str], come_about: impl Future<Output = ()>) -> bool {
+        let mut command = Command::new(program::binary());
+        command.arg("migrate").args(arguments).envs(self.variables());
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        come_about.await;
+        child.kill().unwrap();
+        child.wait().unwrap().code().is_none()
+    }
+
     /// Starts `waiterix migrate` and presses Ctrl-C as soon as it writes a line with these words.
     pub(crate) async fn interrupted_at(&self, arguments: &[&str], words: &str) -> Ended {
         let mut command = Command::new(program::binary());

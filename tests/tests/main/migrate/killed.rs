@@ -1,5 +1,10 @@
 //! The power goes out: everything is done again, and nothing is lost.
 
+use std::time::Duration;
+
+use waiterix_contract::eventually;
+use waiterix_tests::psql::{DONE, Psql};
+
 use crate::migrate::ground::{Ground, Guests, Restaurant};
 use crate::migrate::whole::SEEDED;
 
@@ -15,6 +20,30 @@ async fn a_start_that_was_killed_goes_on() {
     ground.migrate(&["start"]).await.output();
     assert_eq!(ground.status().await["copyComplete"], true);
     ground.migrate(&["verify", "--exact"]).await.output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_was_killed_while_it_installs_goes_on_and_says_so() {
+    const GUARDS: &str = "SELECT count(*) FROM pg_trigger WHERE tgname = 'waiterix_guard'";
+    let Some(ground) = Ground::prepare().await else { return };
+    Ground::run(&ground.old, SEEDED).await.unwrap();
+    let (old, new) = (Psql::at(&ground.old.url()), Psql::at(&ground.new.url()));
+    // Triggers wait for whoever writes to a table.
+    let mut writer = old.session();
+    assert_eq!(writer.run("BEGIN; LOCK TABLE orders IN ROW EXCLUSIVE MODE"), DONE);
+    let half =
+        eventually(Duration::from_secs(60), "some tables have triggers", || async { old.count(GUARDS) > 0 });
+    assert!(ground.killed_when(&["start"], half).await);
+    drop(writer);
+    let plan = ground.migrate(&["plan"]).await.output();
+    assert!(plan.contains("the old database: trigger waiterix_guard of table orders is missing"), "{plan}");
+    let started = ground.migrate(&["start"]).await;
+    assert!(started.complaints.contains("triggers of the move were missing"), "{started:?}");
+    started.output();
+    assert_eq!(old.count(GUARDS), new.count(GUARDS));
+    ground.migrate(&["verify", "--exact"]).await.output();
+    let plan = ground.migrate(&["plan"]).await.output();
+    assert!(!plan.contains("is missing"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use crate::migrate::ground::{Ground, Guests, Restaurant};
 async fn rows_move_there_and_back_and_there_again_while_guests_order() {
     let Some(ground) = Ground::prepare().await else { return };
     let data = tempfile::tempdir().unwrap();
-    let service = ground.serve(data.path(), "dual");
+    let service = ground.serve_with(data.path(), &[("WAITERIX_STORE", "dual"), ("METRICS", "emf")]);
     let restaurant = Restaurant::open(&service.base, data.path()).await;
     let guests = Guests::come(&restaurant, &service.base, 3);
 
@@ -50,6 +50,20 @@ async fn rows_move_there_and_back_and_there_again_while_guests_order() {
         assert!(ground.migrate(&[command, "--yes"]).await.output().contains("nothing to do"));
     }
     ground.migrate(&["finish", "--yes", "--report", report]).await.refused_with("still serve both sides");
+
+    // Whoever watches it sees how far the other side is behind, of what moves and of nothing else.
+    let output = service.output();
+    let written = async || {
+        let output = output.lock().unwrap().clone();
+        let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let moving: Vec<Value> = lines.filter(|line| line.get("MovingPort").is_some()).collect();
+        let is_of_rows = |line: &Value| {
+            line["MovingPort"] == "rows" && line["Behind"].is_number() && line["Unsettled"].is_number()
+        };
+        assert!(moving.iter().all(is_of_rows), "{moving:?}");
+        !moving.is_empty()
+    };
+    eventually(Duration::from_secs(30), "the numbers of the move are written", written).await;
 
     let ordered = guests.leave().await;
     assert_eq!(ordered.failures, Vec::<String>::new());

@@ -98,6 +98,34 @@ fn several_first_ranges_at_once_are_all_taken() {
     });
 }
 
+/// Rows that are gone leave room behind, and who comes later finds it.
+#[test]
+fn what_is_written_far_before_the_end_of_a_table_is_compared_as_well() {
+    waiterix_contract::run(|| async {
+        let Some((leader, follower)) = with_users().await else { return };
+        let cut = leader.side.cut("users", 1_000).await.unwrap();
+        for (place, range) in cut.iter().enumerate() {
+            let parcel = leader.side.copy_out("users", range).await.unwrap();
+            follower.side.copy_in(1, "users", range, parcel).await.unwrap();
+            let converging = "SELECT set_config('waiterix.converging', '1', false)";
+            if place == 0 {
+                // Smaller than those that are copied, so that none of these finds room between them.
+                let large = "INSERT INTO users (id, last_name) SELECT 'gone ' || n, repeat('x', 60) FROM generate_series(1, 80000) n";
+                follower.run(&format!("{converging}; {large}")).await;
+            } else if place == 1 {
+                follower.run(&format!("{converging}; DELETE FROM users WHERE id LIKE 'gone %'")).await;
+                follower.run("VACUUM users").await;
+            }
+        }
+        let newest = "SELECT min((ctid::text::point)[0])::bigint FROM users WHERE xmin::text::bigint = \
+            (SELECT max(xmin::text::bigint) FROM users)";
+        let end = follower.count("SELECT pg_relation_size('users') / 8192").await;
+        assert!(end - follower.count(newest).await > 1_200, "it is not far from the end: {end}");
+        follower.side.after_copy().await.unwrap();
+        assert_equal(&leader, &follower).await;
+    });
+}
+
 /// Rows are written while they are copied, so that some are read twice and some not at all.
 #[test]
 fn what_is_written_while_it_is_copied_ends_as_it_was_written_last() {

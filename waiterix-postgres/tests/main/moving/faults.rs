@@ -165,6 +165,35 @@ fn what_was_put_aside_is_made_again_whenever_it_was_broken_off() {
     });
 }
 
+#[test]
+fn of_two_connections_that_make_indexes_the_loss_of_one_ends_the_other_and_the_rest_is_made_later() {
+    waiterix_contract::run(|| async {
+        let Some(side) = Side::standing(MIRROR).await else { return };
+        let before = crate::common::catalog(&side.scratch.url()).await;
+        side.side.before_copy().await.unwrap();
+        // One of them waits for somebody who writes; the other goes on.
+        let mut writer = side.psql().await;
+        crate::common::execute(&mut writer, "BEGIN; LOCK TABLE orders IN ROW EXCLUSIVE MODE").await;
+        let losing = async {
+            let waits =
+                "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let count = format!("SELECT count(*) {waits}");
+            eventually(SOON, "one of them waits", || async { side.count(&count).await > 0 }).await;
+            side.run(&format!("SELECT pg_terminate_backend(pid) {waits} ORDER BY query_start LIMIT 1")).await;
+            crate::common::execute(&mut writer, "COMMIT").await;
+        };
+        let (made, ()) = tokio::join!(side.side.after_copy(), losing);
+        let error = made.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        let left =
+            side.count("SELECT count(*) FROM waiterix_migration.put_aside WHERE kind = 'reference'").await;
+        assert!(left > 0, "nothing is begun after a failure");
+        side.side.after_copy().await.unwrap();
+        assert_eq!(crate::common::catalog(&side.scratch.url()).await, before);
+        assert_eq!(side.count("SELECT count(*) FROM waiterix_migration.put_aside").await, 0);
+    });
+}
+
 fn signal(name: &str, pid: i64) {
     let sent = std::process::Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(sent.unwrap().success());
