@@ -126,7 +126,7 @@ mod tests {
     use crate::schema::{Faq, Row};
 
     fn faq(keywords: Option<Vec<&str>>) -> Row {
-        Row::Faq(Faq {
+        Row::from(Faq {
             id: "a".into(),
             restaurant_id: "r".into(),
             question: "q".into(),

@@ -31,7 +31,7 @@ fn replaced(
     let (changes, effects) =
         decide(Timestamp::EPOCH.plus_seconds(9), |env| gallery.finish(env.changes(), env.now));
     let rows = changes.changes().iter().filter_map(|change| match change {
-        Change::Update { after: Row::Upload(after), .. } => Some(after.clone()),
+        Change::Update { after: Row::Upload(after), .. } => Some((**after).clone()),
         _ => None,
     });
     let deleted = effects.into_iter().map(|effect| match effect {

@@ -30,7 +30,7 @@ fn a_question_is_stored_pending_and_chefs_are_told() {
     assert_eq!(question.question, "Is the soup vegan today?");
     assert_eq!((question.language.as_str(), &question.status), ("en", &QuestionStatus::Pending));
     assert_eq!((question.table_number.as_deref(), question.created_at), (Some("5"), at("2025-01-31")));
-    assert_eq!(decision.changes.changes(), [Change::Insert(Row::PendingQuestion(question.clone()))]);
+    assert_eq!(decision.changes.changes(), [Change::Insert(Row::from(question.clone()))]);
     assert_eq!(
         decision.effects,
         [Effect::Publish {
@@ -120,7 +120,7 @@ fn d70_an_answer_its_faq_and_the_new_status_are_one_set_of_changes() {
     };
     let answered = PendingQuestion { status: QuestionStatus::Answered, ..facts.question.clone() };
     assert_eq!((before, after), (&Row::from(facts.question.clone()), &Row::from(answered)));
-    assert_eq!(stored, &decision.reply);
+    assert_eq!(**stored, decision.reply);
     assert_eq!((stored.answer.as_str(), stored.answered_by.as_str()), ("Yes, without cream.", "owner"));
     assert_eq!(
         (faq.question.as_str(), faq.answer.as_str()),

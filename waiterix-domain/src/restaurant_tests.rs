@@ -46,7 +46,7 @@ fn d22_restaurant_and_three_tables_are_one_change_set() {
     let decision = opened(&named("Bella Vista")).unwrap();
     let rows: Vec<_> = decision.changes.changes().iter().collect();
     assert_eq!(rows.len(), 4);
-    assert_eq!(rows[0], &Change::Insert(Row::Restaurant(decision.reply.clone())));
+    assert_eq!(rows[0], &Change::Insert(Row::from(decision.reply.clone())));
     let labels: Vec<_> = rows[1..]
         .iter()
         .map(|change| match change {

@@ -123,7 +123,7 @@ mod tests {
         let tables = [table("t1", "VIP"), table("t2", "Ä")];
         let added = with_env(|env| add(&row("r"), &tables, "  Terrace 1 ", env)).unwrap();
         assert_eq!(added.reply.table_number, "Terrace 1");
-        assert_eq!(added.changes.changes(), [Change::Insert(Row::RestaurantTable(added.reply.clone()))]);
+        assert_eq!(added.changes.changes(), [Change::Insert(Row::from(added.reply.clone()))]);
         for taken in ["vip", " VIP", "ä"] {
             let refused = with_env(|env| add(&row("r"), &tables, taken, env)).unwrap_err();
             assert_eq!(

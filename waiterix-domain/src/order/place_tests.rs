@@ -310,7 +310,7 @@ fn d48_a_key_older_than_a_day_leads_to_a_new_order_and_is_taken_over() {
     assert_ne!(decision.reply.id, order().id);
     let taken_over = decision.changes.changes().iter().any(|change| {
         matches!(change, Change::Update { before: Row::IdempotencyKey(before), after: Row::IdempotencyKey(after) }
-            if *before == repeated(IDEMPOTENCY_MS).0 && after.order_id == decision.reply.id)
+            if **before == repeated(IDEMPOTENCY_MS).0 && after.order_id == decision.reply.id)
     });
     assert!(taken_over, "{:?}", decision.changes);
 }

@@ -180,8 +180,8 @@ fn a_rule_without_an_index_holds_for_what_is_written_now() {
         let found = rows(&store, &Query::Tables("r".into())).await;
         let double = found.iter().find(|row| row.key() == "y").cloned().unwrap();
         let Row::RestaurantTable(double) = double else { panic!("a table") };
-        let mended = RestaurantTable { table_number: "Bar 2".to_owned(), ..double.clone() };
-        store.commit(&set("mend").update(double, mended)).await.unwrap();
+        let mended = RestaurantTable { table_number: "Bar 2".to_owned(), ..(*double).clone() };
+        store.commit(&set("mend").update(*double, mended)).await.unwrap();
         // Of many at once, one gets the label.
         let store = std::sync::Arc::new(store);
         let answers = at_once(12, |number| {

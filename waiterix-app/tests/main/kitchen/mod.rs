@@ -239,7 +239,7 @@ pub fn with(mut body: Value, changes: Value) -> Value {
 /// The orders among rows.
 pub fn orders(rows: &[Row]) -> Vec<&Order> {
     let orders = rows.iter().filter_map(|row| match row {
-        Row::Order(order) => Some(order),
+        Row::Order(order) => Some(&**order),
         _ => None,
     });
     orders.collect()

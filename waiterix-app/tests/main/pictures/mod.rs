@@ -54,7 +54,7 @@ pub async fn grants(house: &House) -> Vec<Upload> {
     let rows = house.store.scan(Table::Uploads, &KeyRange::default(), 1_000).await.unwrap();
     rows.into_iter()
         .map(|row| match row {
-            Row::Upload(upload) => upload,
+            Row::Upload(upload) => *upload,
             other => panic!("{other:?}"),
         })
         .collect()

@@ -255,7 +255,7 @@ fn is_at_limit(rows: &[Row], id: &str, counter: Counter) -> bool {
 fn sound(row: &Row) -> Row {
     match row {
         Row::Rating(rating) if rating.menu_item_id.is_some() => {
-            Row::Rating(waiterix_domain::schema::Rating { service_ratings: None, ..rating.clone() })
+            Row::from(waiterix_domain::schema::Rating { service_ratings: None, ..(**rating).clone() })
         }
         row => row.clone(),
     }
