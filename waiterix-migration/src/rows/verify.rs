@@ -17,9 +17,9 @@ use super::sides::Direction;
 /// How rows are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifySettings {
-    /// About how many rows a leaf has. 10 000.
+    /// About how many rows a leaf has: so many are looked at one by one where a row differs. 1 000.
     pub leaf_rows: u64,
-    /// How many leaves are hashed by one statement. 16.
+    /// How many leaves are hashed by one statement. Keys lie anywhere in a table, so it is read as a whole for each statement. 4 096.
     pub leaves: usize,
     /// How many statements each side answers at once. 2.
     pub at_once: usize,
@@ -36,8 +36,8 @@ pub struct VerifySettings {
 impl Default for VerifySettings {
     fn default() -> Self {
         Self {
-            leaf_rows: 10_000,
-            leaves: 16,
+            leaf_rows: 1_000,
+            leaves: 4_096,
             at_once: 2,
             hashing: Hashing::Record,
             rounds: 10,
@@ -143,7 +143,7 @@ impl Verifier {
         let mut tables = Vec::new();
         for table in from.survey().await?.tables {
             let ranges = from.ranges(&table.name, self.settings.leaf_rows).await?;
-            tables.push(self.table(direction, &table.name, ranges).await?);
+            tables.push(self.table(direction, &table.name, ranges, self.settings.leaves).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -163,7 +163,9 @@ impl Verifier {
         }
         let mut tables = Vec::new();
         for table in report.tables.iter().filter(|table| !table.unequal.is_empty()) {
-            tables.push(self.table(direction, &table.table, table.unequal.clone()).await?);
+            // These lie apart, and each is read by its index.
+            let share = table.unequal.len().div_ceil(self.settings.at_once.max(1));
+            tables.push(self.table(direction, &table.table, table.unequal.clone(), share).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -181,13 +183,18 @@ impl Verifier {
         Ok(Report { began, ended: self.clock.now(), direction, hashing: self.settings.hashing, tables })
     }
 
-    /// Compares ranges of a table.
-    async fn table(&self, direction: Direction, table: &str, ranges: Vec<KeyRange>) -> Result<TableReport> {
+    /// Compares ranges of a table, so many by one statement.
+    async fn table(
+        &self,
+        direction: Direction,
+        table: &str,
+        ranges: Vec<KeyRange>,
+        share: usize,
+    ) -> Result<TableReport> {
         let sides = self.converger.sides();
         let (from, to) = (sides.of(direction.leader), sides.of(direction.leader.other()));
         let hashing = self.settings.hashing;
-        let chunks: Vec<Vec<KeyRange>> =
-            ranges.chunks(self.settings.leaves.max(1)).map(<[_]>::to_vec).collect();
+        let chunks: Vec<Vec<KeyRange>> = ranges.chunks(share.max(1)).map(<[_]>::to_vec).collect();
         let compared = stream::iter(chunks).map(|chunk| async move {
             let (ours, theirs) =
                 try_join(from.leaves(table, &chunk, hashing), to.leaves(table, &chunk, hashing)).await?;
@@ -203,13 +210,15 @@ impl Verifier {
         let compared: Vec<_> = compared.buffered(self.settings.at_once.max(1)).try_collect().await?;
         let rows = compared.iter().map(|(rows, _)| rows).sum();
         let unequal: Vec<KeyRange> = compared.into_iter().flat_map(|(_, unequal)| unequal).collect();
-        let mut suspects = Vec::new();
-        for range in &unequal {
+        let looked = stream::iter(unequal.clone()).map(|range| async move {
             let (ours, theirs) =
-                try_join(from.hashes(table, range, hashing), to.hashes(table, range, hashing)).await?;
-            suspects
-                .extend(unlike(&ours, &theirs).into_iter().map(|id| MovingKey { table: table.into(), id }));
-        }
+                try_join(from.hashes(table, &range, hashing), to.hashes(table, &range, hashing)).await?;
+            let key = |id| MovingKey { table: table.into(), id };
+            Ok::<_, Error>(unlike(&ours, &theirs).into_iter().map(key).collect::<Vec<_>>())
+        });
+        let suspects: Vec<Vec<MovingKey>> =
+            looked.buffered(self.settings.at_once.max(1)).try_collect().await?;
+        let mut suspects = suspects.concat();
         let beyond = suspects.len().saturating_sub(self.settings.most);
         suspects.truncate(self.settings.most);
         let patience = Patience { rounds: self.settings.rounds.max(2), pause: self.settings.pause };
