@@ -9,6 +9,7 @@
 
 pub mod journal;
 pub mod plan;
+mod shares;
 pub mod walk;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub use plan::{
     Forgetting, LEASE, Leader, Ledger, LedgerEntry, Mirroring, MovingPort, Plan, PlanStore, PortStanding,
     Recorded, Stage, Turns, Watcher,
 };
+pub use shares::Shares;
 pub use walk::{KeyPage, ObjectRecord, ObjectRecords, Place, Places, SessionKeys, TempKey};
 
 use crate::{KeyRange, Result};
@@ -399,7 +401,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     async fn hold(&self, epoch: u64, keys: &[MovingKey]) -> Result<Box<dyn Hold>>;
 
     /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be. Both sides
-    /// understand them, so they are what is compared.
+    /// understand them, so they are what is compared where a table is too large for one pass.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
@@ -449,17 +451,23 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// can be made equal, and after that it is to be called again. `Denied`, `Unavailable`, `Timeout`.
     async fn after_copy(&self) -> Result<()>;
 
-    /// Counts and hashes ranges of a table, in one pass.
+    /// Counts and hashes shares of a table, all of them in one pass: one leaf per share.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>>;
+    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>>;
 
-    /// The keys of a range with the hashes of their rows, in key order.
+    /// The keys of some of the shares with the hashes of their rows, in key order, in one pass.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>>;
+    async fn hashes(
+        &self,
+        table: &str,
+        shares: &Shares,
+        some: &[u32],
+        hashing: Hashing,
+    ) -> Result<Vec<RowHash>>;
 
     /// Rows by their keys, as they are committed now, in one snapshot.
     ///

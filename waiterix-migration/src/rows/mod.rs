@@ -40,4 +40,4 @@ pub use shadow::{Mismatch, ShadowSettings, ShadowStore, Shadowing};
 pub use sides::{Direction, Seen, Sides};
 pub use store::{DualSettings, DualStore};
 pub use throttle::{Load, Throttle, ThrottleSettings};
-pub use verify::{Report, TableReport, Verifier, VerifySettings};
+pub use verify::{Report, TableReport, Unequal, Verifier, VerifySettings};

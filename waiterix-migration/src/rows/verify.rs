@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::try_join;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::{Hashing, MovingKey, RowHash};
+use waiterix_ports::moving::{Hashing, MovingKey, RowHash, Shares};
 use waiterix_ports::{Clock, Error, ErrorKind, KeyRange, Result, Retry};
 
 use super::converge::{Converger, LARGEST};
@@ -19,8 +19,10 @@ use super::sides::Direction;
 pub struct VerifySettings {
     /// About how many rows a leaf has: so many are looked at one by one where a row differs. 1 000.
     pub leaf_rows: u64,
-    /// How many leaves are hashed by one statement. Keys lie anywhere in a table, so it is read as a whole for each statement. 4 096.
-    pub leaves: usize,
+    /// About how many rows are hashed by one statement; a table of fewer is read in one pass. 4 000 000.
+    pub range_rows: u64,
+    /// About how many keys are held in memory at once of leaves that are not equal. 250 000.
+    pub held_keys: u64,
     /// How many statements each side answers at once. 2.
     pub at_once: usize,
     /// How rows are hashed.
@@ -37,7 +39,8 @@ impl Default for VerifySettings {
     fn default() -> Self {
         Self {
             leaf_rows: 1_000,
-            leaves: 4_096,
+            range_rows: 4_000_000,
+            held_keys: 250_000,
             at_once: 2,
             hashing: Hashing::Record,
             rounds: 10,
@@ -47,6 +50,15 @@ impl Default for VerifySettings {
     }
 }
 
+/// Leaves that were not equal at first sight, for one reason or another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unequal {
+    /// Of which they are.
+    pub shares: Shares,
+    /// Their numbers, in order.
+    pub some: Vec<u32>,
+}
+
 /// What was found in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableReport {
@@ -54,10 +66,10 @@ pub struct TableReport {
     pub table: String,
     /// How many rows the leader has.
     pub rows: u64,
-    /// How many ranges were compared.
+    /// How many leaves were compared.
     pub leaves: u64,
-    /// Those that were not equal at first sight, for one reason or another.
-    pub unequal: Vec<KeyRange>,
+    /// Those that were not equal.
+    pub unequal: Vec<Unequal>,
     /// What is wrong.
     pub differences: Vec<Difference>,
     /// Keys that were written all the time. Each of these writes makes them equal anew, and a cutover compares them in its
@@ -142,8 +154,17 @@ impl Verifier {
         let from = self.converger.sides().of(direction.leader);
         let mut tables = Vec::new();
         for table in from.survey().await?.tables {
-            let ranges = from.ranges(&table.name, self.settings.leaf_rows).await?;
-            tables.push(self.table(direction, &table.name, ranges, self.settings.leaves).await?);
+            // Whatever a server that has never looked into it estimates.
+            let rows = table.rows.max(table.bytes / ROW_BYTES);
+            let ranges = if rows <= self.settings.range_rows {
+                vec![KeyRange::default()]
+            } else {
+                from.ranges(&table.name, self.settings.range_rows).await?
+            };
+            let each = rows / ranges.len().max(1) as u64;
+            let part = |range| (Shares::of(range, each, self.settings.leaf_rows), None);
+            let parts = ranges.into_iter().map(part).collect();
+            tables.push(self.table(direction, &table.name, parts).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -163,9 +184,9 @@ impl Verifier {
         }
         let mut tables = Vec::new();
         for table in report.tables.iter().filter(|table| !table.unequal.is_empty()) {
-            // These lie apart, and each is read by its index.
-            let share = table.unequal.len().div_ceil(self.settings.at_once.max(1));
-            tables.push(self.table(direction, &table.table, table.unequal.clone(), share).await?);
+            let part = |unequal: &Unequal| (unequal.shares.clone(), Some(unequal.some.clone()));
+            let parts = table.unequal.iter().map(part).collect();
+            tables.push(self.table(direction, &table.table, parts).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -183,42 +204,22 @@ impl Verifier {
         Ok(Report { began, ended: self.clock.now(), direction, hashing: self.settings.hashing, tables })
     }
 
-    /// Compares ranges of a table, so many by one statement.
+    /// Compares parts of a table: all shares of each, or some.
     async fn table(
         &self,
         direction: Direction,
         table: &str,
-        ranges: Vec<KeyRange>,
-        share: usize,
+        parts: Vec<(Shares, Option<Vec<u32>>)>,
     ) -> Result<TableReport> {
-        let sides = self.converger.sides();
-        let (from, to) = (sides.of(direction.leader), sides.of(direction.leader.other()));
-        let hashing = self.settings.hashing;
-        let chunks: Vec<Vec<KeyRange>> = ranges.chunks(share.max(1)).map(<[_]>::to_vec).collect();
-        let compared = stream::iter(chunks).map(|chunk| async move {
-            let (ours, theirs) =
-                try_join(from.leaves(table, &chunk, hashing), to.leaves(table, &chunk, hashing)).await?;
-            let rows: u64 = ours.iter().map(|leaf| leaf.rows).sum();
-            let unequal: Vec<KeyRange> = chunk
-                .into_iter()
-                .zip(ours.into_iter().zip(theirs))
-                .filter(|(_, (ours, theirs))| ours != theirs)
-                .map(|(range, _)| range)
-                .collect();
-            Ok::<_, Error>((rows, unequal))
-        });
-        let compared: Vec<_> = compared.buffered(self.settings.at_once.max(1)).try_collect().await?;
-        let rows = compared.iter().map(|(rows, _)| rows).sum();
-        let unequal: Vec<KeyRange> = compared.into_iter().flat_map(|(_, unequal)| unequal).collect();
-        let looked = stream::iter(unequal.clone()).map(|range| async move {
-            let (ours, theirs) =
-                try_join(from.hashes(table, &range, hashing), to.hashes(table, &range, hashing)).await?;
-            let key = |id| MovingKey { table: table.into(), id };
-            Ok::<_, Error>(unlike(&ours, &theirs).into_iter().map(key).collect::<Vec<_>>())
-        });
-        let suspects: Vec<Vec<MovingKey>> =
-            looked.buffered(self.settings.at_once.max(1)).try_collect().await?;
-        let mut suspects = suspects.concat();
+        let looked = stream::iter(parts).map(|(shares, only)| self.part(direction, table, shares, only));
+        let looked: Vec<Looked> = looked.buffered(self.settings.at_once.max(1)).try_collect().await?;
+        let rows = looked.iter().map(|part| part.rows).sum();
+        let leaves = looked.iter().map(|part| part.leaves).sum();
+        let (mut unequal, mut suspects) = (Vec::new(), Vec::new());
+        for part in looked {
+            suspects.extend(part.suspects);
+            unequal.extend(Some(part.unequal).filter(|unequal| !unequal.some.is_empty()));
+        }
         let beyond = suspects.len().saturating_sub(self.settings.most);
         suspects.truncate(self.settings.most);
         let patience = Patience { rounds: self.settings.rounds.max(2), pause: self.settings.pause };
@@ -229,7 +230,7 @@ impl Verifier {
         let report = TableReport {
             table: table.to_owned(),
             rows,
-            leaves: ranges.len() as u64,
+            leaves,
             unequal,
             differences: judged.differences,
             busy,
@@ -239,6 +240,72 @@ impl Verifier {
         self.progress.tell(&Event::Compared { table: report.table.clone(), rows, differences });
         Ok(report)
     }
+}
+
+/// About how many bytes a row takes with what belongs to it, where nobody has counted. Too many leaves do no harm.
+const ROW_BYTES: u64 = 400;
+
+/// What was seen of a part of a table.
+struct Looked {
+    rows: u64,
+    leaves: u64,
+    unequal: Unequal,
+    suspects: Vec<MovingKey>,
+}
+
+impl Verifier {
+    /// Compares shares, and the keys of those that are not equal.
+    async fn part(
+        &self,
+        direction: Direction,
+        table: &str,
+        shares: Shares,
+        only: Option<Vec<u32>>,
+    ) -> Result<Looked> {
+        let sides = self.converger.sides();
+        let (from, to) = (sides.of(direction.leader), sides.of(direction.leader.other()));
+        let hashing = self.settings.hashing;
+        let (ours, theirs) =
+            try_join(from.leaves(table, &shares, hashing), to.leaves(table, &shares, hashing)).await?;
+        let (mut rows, mut leaves, mut unequal) = (0, 0, Vec::new());
+        for (number, (our, their)) in (0_u32..).zip(ours.iter().zip(&theirs)) {
+            if only.as_ref().is_some_and(|only| only.binary_search(&number).is_err()) {
+                continue;
+            }
+            (rows, leaves) = (rows + our.rows, leaves + 1);
+            if our != their {
+                unequal.push((number, our.rows.max(their.rows)));
+            }
+        }
+        let mut suspects = Vec::new();
+        for some in held(&unequal, self.settings.held_keys) {
+            let (ours, theirs) = try_join(
+                from.hashes(table, &shares, &some, hashing),
+                to.hashes(table, &shares, &some, hashing),
+            )
+            .await?;
+            suspects
+                .extend(unlike(&ours, &theirs).into_iter().map(|id| MovingKey { table: table.into(), id }));
+        }
+        let some = unequal.into_iter().map(|(number, _)| number).collect();
+        Ok(Looked { rows, leaves, unequal: Unequal { shares, some }, suspects })
+    }
+}
+
+/// Leaves with their rows in groups of so many rows, or of one leaf that has more.
+fn held(unequal: &[(u32, u64)], most: u64) -> Vec<Vec<u32>> {
+    let (mut groups, mut rows) = (Vec::<Vec<u32>>::new(), 0);
+    for (number, of_it) in unequal {
+        rows += of_it;
+        match groups.last_mut() {
+            Some(group) if rows <= most => group.push(*number),
+            _ => {
+                rows = *of_it;
+                groups.push(vec![*number]);
+            }
+        }
+    }
+    groups
 }
 
 /// The keys of which only one list knows, or whose hashes are not the same. Both are in key order.
@@ -265,6 +332,13 @@ fn unlike(ours: &[RowHash], theirs: &[RowHash]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_keys_are_held_at_once_than_is_said() {
+        let groups = held(&[(1, 4), (2, 4), (5, 4), (7, 30), (8, 0), (9, 10)], 10);
+        assert_eq!(groups, [vec![1, 2], vec![5], vec![7], vec![8, 9]]);
+        assert_eq!(held(&[], 10), Vec::<Vec<u32>>::new());
+    }
 
     #[test]
     fn keys_of_one_list_and_keys_with_two_hashes_are_unlike() {

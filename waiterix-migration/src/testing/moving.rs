@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use waiterix_ports::moving::{
     Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel,
-    Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
+    Quarantined, RowHash, RowSide, Shares, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry, Violation};
 
@@ -22,6 +22,12 @@ fn hash_of(id: &str, row: &Columns, hashing: Hashing) -> u64 {
     id.hash(&mut hasher);
     serde_json::Value::Object(row.clone()).to_string().hash(&mut hasher);
     hasher.finish()
+}
+
+fn share_of(id: &str, shares: &Shares) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    shares.of_hash(hasher.finish())
 }
 
 fn leaf_of(rows: &[(String, Columns)], hashing: Hashing) -> Leaf {
@@ -334,20 +340,29 @@ impl RowSide for MemorySide {
         self.call("after_copy", after).await
     }
 
-    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>> {
+    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
         let leaves = async {
-            let mut leaves = Vec::with_capacity(ranges.len());
-            for range in ranges {
-                leaves.push(leaf_of(&self.range_of(table, range).await?, hashing));
-            }
-            Ok(leaves)
+            let rows = self.range_of(table, shares.range()).await?;
+            let leaf = |share| {
+                let of_it: Vec<_> =
+                    rows.iter().filter(|(id, _)| share_of(id, shares) == share).cloned().collect();
+                leaf_of(&of_it, hashing)
+            };
+            Ok((0..shares.count()).map(leaf).collect())
         };
         self.call("leaves", leaves).await
     }
 
-    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>> {
+    async fn hashes(
+        &self,
+        table: &str,
+        shares: &Shares,
+        some: &[u32],
+        hashing: Hashing,
+    ) -> Result<Vec<RowHash>> {
         let hashes = async {
-            let rows = self.range_of(table, range).await?;
+            let mut rows = self.range_of(table, shares.range()).await?;
+            rows.retain(|(id, _)| some.contains(&share_of(id, shares)));
             let hash = |(id, row): (String, Columns)| RowHash { hash: hash_of(&id, &row, hashing), id };
             Ok(rows.into_iter().map(hash).collect())
         };

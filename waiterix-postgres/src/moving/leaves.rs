@@ -1,10 +1,8 @@
 //! Counting and hashing what is there, for comparison.
 
-use std::collections::BTreeSet;
-
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use waiterix_ports::moving::{Hashing, Leaf, RowHash};
+use waiterix_ports::moving::{Hashing, Leaf, RowHash, Shares};
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result};
 
 use super::PostgresSide;
@@ -88,148 +86,65 @@ fn contiguous(mut keys: Vec<String>, parts: usize) -> Vec<KeyRange> {
     begins.zip(ends).map(|(after, up_to)| KeyRange { after, up_to }).collect()
 }
 
-/// The ranges there are between bounds, of which those that are asked about are made up.
-#[derive(Debug, PartialEq, Eq)]
-struct Grid {
-    /// In order. Number `n` of the pieces ends at the bound of that number; the last one has no end.
-    bounds: Vec<String>,
-    /// The pieces of each range: from one, to before another.
-    pieces: Vec<(usize, usize)>,
+/// The share that a key belongs to, as SQL. The server's hash of a text is the same wherever it runs.
+fn share(key: &str, shares: &Shares) -> String {
+    format!("(hashtextextended({key}, 0) & {})::int", shares.count() - 1)
 }
 
-impl Grid {
-    fn of(ranges: &[KeyRange]) -> Self {
-        // Nothing follows a U+0000 that a key could have.
-        let bound = |key: &String| key.split('\0').next().unwrap_or_default().to_owned();
-        let bounds: BTreeSet<String> =
-            ranges.iter().flat_map(|range| range.after.iter().chain(&range.up_to)).map(bound).collect();
-        let bounds: Vec<String> = bounds.into_iter().collect();
-        let place = |key: &String| bounds.partition_point(|other| *other < bound(key));
-        let pieces = ranges
-            .iter()
-            .map(|range| {
-                let from = range.after.as_ref().map_or(0, |key| place(key) + 1);
-                let to = range.up_to.as_ref().map_or(bounds.len() + 1, |key| place(key) + 1);
-                (from, to.max(from))
-            })
-            .collect();
-        Self { bounds, pieces }
-    }
-
-    /// The pieces that any range has, in runs: from one, to before another.
-    fn runs(&self) -> Vec<(usize, usize)> {
-        let mut pieces = self.pieces.clone();
-        pieces.retain(|(from, to)| from < to);
-        pieces.sort_unstable();
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for (from, to) in pieces {
-            match runs.last_mut() {
-                Some((_, end)) if from <= *end => *end = to.max(*end),
-                _ => runs.push((from, to)),
-            }
-        }
-        runs
-    }
-
-    /// What lies between the two ends of a run.
-    fn extent(&self, (from, to): (usize, usize)) -> KeyRange {
-        let after = from.checked_sub(1).and_then(|place| self.bounds.get(place));
-        KeyRange { after: after.cloned(), up_to: self.bounds.get(to - 1).cloned() }
-    }
-
-    /// The bounds within a run.
-    fn within(&self, (from, to): (usize, usize)) -> &[String] {
-        self.bounds.get(from..to - 1).unwrap_or_default()
-    }
-}
-
-/// The number of the piece a key is in, counted from `first`, as SQL: a tree of comparisons. The server's own function for
-/// this walks through all bounds that are texts, for every row.
-fn tree(key: &str, bounds: &[String], first: usize) -> String {
-    let middle = bounds.len() / 2;
-    let Some(bound) = bounds.get(middle) else { return first.to_string() };
-    format!(
-        "CASE WHEN {key} COLLATE \"C\" <= {} THEN {} ELSE {} END",
-        literal(bound),
-        tree(key, &bounds[..middle], first),
-        tree(key, &bounds[middle + 1..], first + middle + 1),
-    )
-}
-
-/// Counts and hashes ranges.
+/// Counts and hashes shares.
 pub(super) async fn leaves(
     side: &PostgresSide,
     name: &str,
-    ranges: &[KeyRange],
+    shares: &Shares,
     hashing: Hashing,
 ) -> Result<Vec<Leaf>> {
     const OPERATION: &str = "side.leaves";
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
-    let grid = Grid::of(ranges);
-    let mut pieces = vec![Leaf::default(); grid.bounds.len() + 1];
-    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
-    let outcome = async {
-        for run in grid.runs() {
-            count(&mut work, table, &grid, run, hashing, &mut pieces).await?;
-        }
-        Ok::<_, Trouble>(())
-    }
-    .await;
-    work.end(outcome).await?;
-    let whole = |(from, to): &(usize, usize)| {
-        pieces.get(*from..*to).unwrap_or_default().iter().fold(Leaf::default(), |sum, piece| Leaf {
-            rows: sum.rows + piece.rows,
-            hash: sum.hash ^ piece.hash,
-            sum: sum.sum.wrapping_add(piece.sum),
-        })
-    };
-    Ok(grid.pieces.iter().map(whole).collect())
-}
-
-/// Counts all pieces of a run in one pass over what lies between its ends.
-async fn count(
-    work: &mut Work,
-    table: &SideTable,
-    grid: &Grid,
-    run: (usize, usize),
-    hashing: Hashing,
-    pieces: &mut [Leaf],
-) -> Result<(), Trouble> {
-    let operation = work.operation;
     let sql = format!(
-        "SELECT b, {SUMS} FROM (SELECT {piece} AS b, {hash} AS h FROM {of} t WHERE {condition} OFFSET 0) s GROUP BY b",
-        piece = tree(&table.key_sql(), grid.within(run), run.0),
+        "SELECT b, {SUMS} FROM (SELECT {share} AS b, {hash} AS h FROM {of} t WHERE {condition} OFFSET 0) s GROUP BY b",
+        share = share(&table.key_sql(), shares),
         hash = table.hash(hashing),
         of = table.sql(),
-        condition = within(table, &grid.extent(run)),
+        condition = within(table, shares.range()),
     );
-    for row in work.once(sql).await? {
-        let piece: i32 = row.try_get_unchecked(0)?;
-        let piece = usize::try_from(piece).ok().and_then(|piece| pieces.get_mut(piece));
-        if let Some(piece) = piece {
-            *piece = decoded(&row, 1, operation)?;
+    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
+    let outcome = async {
+        let mut leaves = vec![Leaf::default(); shares.count() as usize];
+        for row in work.once(sql).await? {
+            let share: i32 = row.try_get_unchecked(0)?;
+            let leaf = usize::try_from(share).ok().and_then(|share| leaves.get_mut(share));
+            if let Some(leaf) = leaf {
+                *leaf = decoded(&row, 1, OPERATION)?;
+            }
         }
+        Ok::<_, Trouble>(leaves)
     }
-    Ok(())
+    .await;
+    work.end(outcome).await
 }
 
-/// The keys of a range with their hashes.
+/// The keys of some shares with their hashes.
 pub(super) async fn hashes(
     side: &PostgresSide,
     name: &str,
-    range: &KeyRange,
+    shares: &Shares,
+    some: &[u32],
     hashing: Hashing,
 ) -> Result<Vec<RowHash>> {
     const OPERATION: &str = "side.hashes";
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
+    let numbers: Vec<String> = some.iter().map(u32::to_string).collect();
     let sql = format!(
-        "SELECT {key}::text, {hash} FROM {of} t WHERE {condition} ORDER BY {key} COLLATE \"C\"",
+        "SELECT {key}::text, {hash} FROM {of} t WHERE {condition} AND {share} = ANY ('{{{some}}}'::int[]) \
+         ORDER BY {key} COLLATE \"C\"",
         key = table.key_sql(),
         hash = table.hash(hashing),
         of = table.sql(),
-        condition = within(table, range),
+        condition = within(table, shares.range()),
+        share = share(&table.key_sql(), shares),
+        some = numbers.join(","),
     );
     let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
     let outcome = async {
@@ -259,51 +174,6 @@ mod tests {
         assert_eq!(contiguous(Vec::new(), 3), [range(None, None)]);
         assert_eq!(contiguous(vec!["a".to_owned(); 9], 3), [range(None, Some("a")), range(Some("a"), None)]);
         assert_eq!(contiguous(keys(), 1), [range(None, None)]);
-    }
-
-    #[test]
-    fn what_lies_together_is_read_together() {
-        let cut = contiguous(('a'..='z').map(String::from).collect(), 5);
-        let grid = Grid::of(&cut);
-        assert_eq!(grid.runs(), [(0, 5)]);
-        assert_eq!(grid.extent((0, 5)), KeyRange::default());
-        assert_eq!(grid.within((0, 5)).len(), 4);
-        // Two that lie apart, the second of them twice, and one that is empty.
-        let apart = [
-            range(None, Some("b")),
-            range(Some("x"), None),
-            range(Some("x"), None),
-            range(Some("d"), Some("c")),
-        ];
-        let grid = Grid::of(&apart);
-        assert_eq!(grid.bounds, ["b", "c", "d", "x"]);
-        assert_eq!(grid.pieces, [(0, 1), (4, 5), (4, 5), (3, 3)]);
-        assert_eq!(grid.runs(), [(0, 1), (4, 5)]);
-        assert_eq!(grid.extent((0, 1)), range(None, Some("b")));
-        assert_eq!(grid.extent((4, 5)), range(Some("x"), None));
-        assert!(grid.within((0, 1)).is_empty());
-        // One within another one.
-        let grid = Grid::of(&[range(Some("a"), Some("z")), range(Some("c"), Some("d"))]);
-        assert_eq!((&grid.pieces, grid.runs()), (&vec![(1, 4), (2, 3)], vec![(1, 4)]));
-        assert_eq!(grid.within((1, 4)), ["c", "d"]);
-    }
-
-    #[test]
-    fn the_piece_of_a_key_is_found_by_few_comparisons() {
-        let bounds = |count: usize| (0..count).map(|n| format!("{n:04}")).collect::<Vec<_>>();
-        assert_eq!(tree("t.id", &[], 7), "7");
-        assert_eq!(
-            tree("k", &bounds(2), 1),
-            "CASE WHEN k COLLATE \"C\" <= E'0001' THEN CASE WHEN k COLLATE \"C\" <= E'0000' THEN 1 ELSE 2 END ELSE 3 END"
-        );
-        let whole = tree("k", &bounds(1_000), 0);
-        assert!((0..=1_000).all(|piece| whole.contains(&format!(" {piece} "))));
-        let mut depth = 0_i32;
-        let deepest = whole.split(' ').map(|word| {
-            depth += i32::from(word == "CASE") - i32::from(word == "END");
-            depth
-        });
-        assert_eq!(deepest.max(), Some(10));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use waiterix_ports::moving::{
     Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, Leaf, Mode, MovingKey, Parcel,
-    Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
+    Quarantined, RowHash, RowSide, Shares, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Clock, KeyRange, Result};
 
@@ -145,12 +145,18 @@ impl RowSide for PostgresSide {
         aside::after_copy(self).await
     }
 
-    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>> {
-        leaves::leaves(self, table, ranges, hashing).await
+    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
+        leaves::leaves(self, table, shares, hashing).await
     }
 
-    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>> {
-        leaves::hashes(self, table, range, hashing).await
+    async fn hashes(
+        &self,
+        table: &str,
+        shares: &Shares,
+        some: &[u32],
+        hashing: Hashing,
+    ) -> Result<Vec<RowHash>> {
+        leaves::hashes(self, table, shares, some, hashing).await
     }
 
     async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use waiterix_migration::rows::Sides;
-use waiterix_ports::moving::{Hashing, Leader, Mode, MovingTable, Survey};
+use waiterix_ports::moving::{Hashing, Leader, Mode, MovingTable, Shares, Survey};
 use waiterix_ports::{KeyRange, Result};
 
 /// The most a server's clock may be off; what is decided by ages would be wrong.
@@ -100,7 +100,7 @@ fn not_empty(old_rows: u64, new_rows: u64) -> String {
 async fn counted(sides: &Sides, side: Leader, tables: &[MovingTable]) -> Result<u64> {
     let mut rows = 0;
     for table in tables {
-        let leaves = sides.of(side).leaves(&table.name, &[ALL], Hashing::Record).await?;
+        let leaves = sides.of(side).leaves(&table.name, &Shares::whole(ALL), Hashing::Record).await?;
         rows += leaves.iter().map(|leaf| leaf.rows).sum::<u64>();
     }
     Ok(rows)

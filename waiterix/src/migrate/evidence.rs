@@ -27,7 +27,7 @@ pub(super) fn of_report(report: &Report) -> Value {
                 })
                 .collect();
             json!({
-                "table": table.table, "rows": table.rows, "ranges": table.leaves, "unequalRanges": table.unequal.len(),
+                "table": table.table, "rows": table.rows, "ranges": table.leaves, "unequalRanges": table.unequal.iter().map(|unequal| unequal.some.len()).sum::<usize>(),
                 "differences": differences, "restless": table.restless,
             })
         })

@@ -52,7 +52,13 @@ impl Mover {
     }
 
     pub(crate) fn verifier(&self, hashing: Hashing) -> Verifier {
-        let settings = VerifySettings { leaf_rows: 20, leaves: 4, hashing, ..VerifySettings::default() };
+        let settings = VerifySettings {
+            leaf_rows: 20,
+            range_rows: 100,
+            held_keys: 50,
+            hashing,
+            ..VerifySettings::default()
+        };
         Verifier::new(self.converger.clone(), settings, Arc::new(Quiet), self.clock.clone())
     }
 

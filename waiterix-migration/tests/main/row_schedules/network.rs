@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use waiterix_migration::testing::{Fault, Faults, MemorySide};
 use waiterix_ports::moving::{
     Backlog, Claim, Claiming, Forgetting, Hashing, Hold, Instance, JournalEntry, Leaf, Mode, MovingKey,
-    Parcel, Quarantined, RowHash, RowSide, Standing, Survey, Wanted,
+    Parcel, Quarantined, RowHash, RowSide, Shares, Standing, Survey, Wanted,
 };
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry};
 
@@ -283,12 +283,18 @@ impl RowSide for FarSide {
         self.side.after_copy().await
     }
 
-    async fn leaves(&self, table: &str, ranges: &[KeyRange], hashing: Hashing) -> Result<Vec<Leaf>> {
-        self.side.leaves(table, ranges, hashing).await
+    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
+        self.side.leaves(table, shares, hashing).await
     }
 
-    async fn hashes(&self, table: &str, range: &KeyRange, hashing: Hashing) -> Result<Vec<RowHash>> {
-        self.side.hashes(table, range, hashing).await
+    async fn hashes(
+        &self,
+        table: &str,
+        shares: &Shares,
+        some: &[u32],
+        hashing: Hashing,
+    ) -> Result<Vec<RowHash>> {
+        self.side.hashes(table, shares, some, hashing).await
     }
 
     async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {

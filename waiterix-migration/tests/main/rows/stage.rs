@@ -131,7 +131,8 @@ impl Process {
     }
 
     pub fn verifier(&self) -> Verifier {
-        let settings = VerifySettings { leaf_rows: 4, leaves: 2, ..VerifySettings::default() };
+        let settings =
+            VerifySettings { leaf_rows: 4, range_rows: 30, held_keys: 9, ..VerifySettings::default() };
         Verifier::new(self.converger.clone(), settings, self.heard.clone(), self.clock.clone())
     }
 

@@ -1,7 +1,7 @@
 //! Counting and hashing what is there.
 
 use waiterix_ports::KeyRange;
-use waiterix_ports::moving::{Hashing, Leaf, RowSide};
+use waiterix_ports::moving::{Hashing, Leaf, RowHash, RowSide, Shares};
 
 use crate::moving::making::AWKWARD;
 use crate::moving::sides::{MIRROR, OPEN, Side, TABLES, copy, pair};
@@ -21,11 +21,25 @@ fn summed(hashes: impl Iterator<Item = u64>) -> Leaf {
 }
 
 async fn whole(side: &Side, table: &str, hashing: Hashing) -> Leaf {
-    side.side.leaves(table, &[KeyRange::default()], hashing).await.unwrap()[0]
+    side.side.leaves(table, &Shares::whole(KeyRange::default()), hashing).await.unwrap()[0]
+}
+
+async fn rows(side: &Side, table: &str, range: KeyRange, hashing: Hashing) -> Vec<RowHash> {
+    side.side.hashes(table, &Shares::whole(range), &[0], hashing).await.unwrap()
+}
+
+/// How many rows are in each of these ranges.
+async fn counted(side: &Side, table: &str, ranges: &[KeyRange]) -> Vec<u64> {
+    let mut counted = Vec::new();
+    for range in ranges {
+        let leaves = side.side.leaves(table, &Shares::whole(range.clone()), Hashing::Text).await.unwrap();
+        counted.push(leaves[0].rows);
+    }
+    counted
 }
 
 #[test]
-fn a_leaf_is_the_sum_of_its_rows_whatever_the_ranges() {
+fn a_leaf_is_the_sum_of_its_rows_whatever_the_range() {
     waiterix_contract::run(|| async {
         let Some(side) = Side::standing(OPEN).await else { return };
         let keys = [
@@ -54,7 +68,7 @@ fn a_leaf_is_the_sum_of_its_rows_whatever_the_ranges() {
             side.run(&format!("INSERT INTO users (id) VALUES (E'{key}')")).await;
         }
         for hashing in BOTH {
-            let all = side.side.hashes("users", &KeyRange::default(), hashing).await.unwrap();
+            let all = rows(&side, "users", KeyRange::default(), hashing).await;
             let mut sorted = keys.map(str::to_owned);
             sorted.sort_unstable();
             assert_eq!(
@@ -64,24 +78,58 @@ fn a_leaf_is_the_sum_of_its_rows_whatever_the_ranges() {
             );
             let bounds: Vec<Option<&str>> =
                 keys.iter().copied().map(Some).chain([None, Some("a\0b"), Some("m")]).collect();
-            let mut ranges = Vec::new();
-            for after in &bounds {
-                ranges.extend(bounds.iter().map(|up_to| range(*after, *up_to)));
-            }
-            let leaves = side.side.leaves("users", &ranges, hashing).await.unwrap();
-            for (range, leaf) in ranges.iter().zip(leaves) {
+            let ranges = bounds.iter().flat_map(|after| bounds.iter().map(|up_to| range(*after, *up_to)));
+            for range in ranges {
                 // No key has a U+0000.
                 let bound = |key: &String| key.split('\0').next().unwrap().to_owned();
-                let inside = all.iter().filter(|row| {
-                    range.after.as_ref().is_none_or(|after| row.id > bound(after))
-                        && range.up_to.as_ref().is_none_or(|up_to| row.id <= bound(up_to))
-                });
-                assert_eq!(leaf, summed(inside.map(|row| row.hash)), "{range:?}");
+                let inside: Vec<RowHash> = all
+                    .iter()
+                    .filter(|row| {
+                        range.after.as_ref().is_none_or(|after| row.id > bound(after))
+                            && range.up_to.as_ref().is_none_or(|up_to| row.id <= bound(up_to))
+                    })
+                    .cloned()
+                    .collect();
+                let shares = Shares::whole(range.clone());
+                let leaf = side.side.leaves("users", &shares, hashing).await.unwrap();
+                assert_eq!(leaf, [summed(inside.iter().map(|row| row.hash))], "{range:?}");
+                assert_eq!(rows(&side, "users", range, hashing).await, inside);
             }
-            let some = side.side.hashes("users", &range(Some("B"), Some("b")), hashing).await.unwrap();
-            assert!(some.len() > 3 && some.iter().all(|row| row.id.as_str() > "B" && row.id.as_str() <= "b"));
         }
-        assert!(side.side.leaves("users", &[], Hashing::Record).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn every_key_is_in_one_share_and_in_the_same_on_both_sides() {
+    waiterix_contract::run(|| async {
+        let Some((leader, follower)) = pair().await else { return };
+        leader.run("INSERT INTO users (id) SELECT md5(n::text) FROM generate_series(1, 5000) n").await;
+        follower.side.before_copy().await.unwrap();
+        copy(&leader, &follower, "users", 700).await;
+        follower.side.after_copy().await.unwrap();
+        let users = whole(&leader, "users", Hashing::Text).await.rows;
+        for all in [KeyRange::default(), range(Some("4"), Some("c"))] {
+            let shares = Shares::of(all.clone(), 5_000, 100);
+            assert_eq!(shares.count(), 64);
+            for hashing in BOTH {
+                let leaves = leader.side.leaves("users", &shares, hashing).await.unwrap();
+                assert_eq!(leaves, follower.side.leaves("users", &shares, hashing).await.unwrap());
+                assert_eq!(leaves.len(), 64);
+                let mut sum = 0;
+                for (number, leaf) in (0_u32..).zip(&leaves) {
+                    let of_it = leader.side.hashes("users", &shares, &[number], hashing).await.unwrap();
+                    assert_eq!(*leaf, summed(of_it.iter().map(|row| row.hash)), "share {number}");
+                    assert!(leaf.rows > 5, "keys lie evenly: {leaf:?}");
+                    sum += leaf.rows;
+                }
+                assert_eq!(sum, rows(&leader, "users", all.clone(), hashing).await.len() as u64);
+                assert_eq!(sum == users, all == KeyRange::default());
+                let two = leader.side.hashes("users", &shares, &[3, 60], hashing).await.unwrap();
+                assert_eq!(two.len() as u64, leaves[3].rows + leaves[60].rows);
+                assert!(two.is_sorted_by(|one, other| one.id < other.id), "in the order of bytes");
+                assert!(leader.side.hashes("users", &shares, &[], hashing).await.unwrap().is_empty());
+            }
+        }
     });
 }
 
@@ -95,9 +143,9 @@ fn ranges_hold_every_key_once_and_about_as_many_each() {
         assert_eq!(ranges.len(), 10);
         assert_eq!((&ranges[0].after, &ranges[9].up_to), (&None, &None));
         assert!(ranges.windows(2).all(|pair| pair[0].up_to == pair[1].after && pair[1].after.is_some()));
-        let leaves = side.side.leaves("users", &ranges, Hashing::Record).await.unwrap();
-        assert_eq!(leaves.iter().map(|leaf| leaf.rows).sum::<u64>(), 5_000);
-        assert!(leaves.iter().all(|leaf| leaf.rows > 200 && leaf.rows < 1_000), "{leaves:?}");
+        let rows = counted(&side, "users", &ranges).await;
+        assert_eq!(rows.iter().sum::<u64>(), 5_000);
+        assert!(rows.iter().all(|rows| *rows > 200 && *rows < 1_000), "{rows:?}");
         assert_eq!(side.side.ranges("orders", 500).await.unwrap(), [KeyRange::default()]);
         // One that nobody has analysed yet.
         side.run(
@@ -106,8 +154,7 @@ fn ranges_hold_every_key_once_and_about_as_many_each() {
         .await;
         let ranges = side.side.ranges("uploads", 500).await.unwrap();
         assert!(ranges.len() > 1 && ranges.len() < 40, "{}", ranges.len());
-        let leaves = side.side.leaves("uploads", &ranges, Hashing::Text).await.unwrap();
-        assert_eq!(leaves.iter().map(|leaf| leaf.rows).sum::<u64>(), 5_000);
+        assert_eq!(counted(&side, "uploads", &ranges).await.iter().sum::<u64>(), 5_000);
     });
 }
 
@@ -201,7 +248,7 @@ fn damage_of_every_kind_is_found_and_named() {
             ),
         ] {
             for hashing in BOTH {
-                let before = side.side.hashes(table, &KeyRange::default(), hashing).await.unwrap();
+                let before = rows(&side, table, KeyRange::default(), hashing).await;
                 let leaf = whole(&side, table, hashing).await;
                 let mut psql = side.psql().await;
                 crate::common::execute(&mut psql, "SET waiterix.converging = '1'; BEGIN").await;
@@ -213,12 +260,11 @@ fn damage_of_every_kind_is_found_and_named() {
                     ),
                 )
                 .await;
-                let after = side.side.hashes(table, &KeyRange::default(), hashing).await.unwrap();
+                let after = rows(&side, table, KeyRange::default(), hashing).await;
                 let damaged = whole(&side, table, hashing).await;
                 let is_found = hashing == Hashing::Text || !only_text;
                 assert_eq!(leaf != damaged, is_found, "{damage}");
-                let only = |one: &[waiterix_ports::moving::RowHash],
-                            other: &[waiterix_ports::moving::RowHash]| {
+                let only = |one: &[RowHash], other: &[RowHash]| {
                     one.iter()
                         .filter(|row| !other.contains(row))
                         .map(|row| row.id.clone())
