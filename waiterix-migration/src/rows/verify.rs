@@ -169,7 +169,7 @@ impl Verifier {
         self.report(began, direction, tables).await
     }
 
-    /// Makes equal what a report names, and compares the ranges again in which it lay.
+    /// Makes equal what a report names, and compares the leaves again in which it lay.
     ///
     /// # Errors
     /// As [`Verifier::verify`].
