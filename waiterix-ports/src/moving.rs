@@ -174,6 +174,18 @@ pub struct Leaf {
     pub sum: u64,
 }
 
+impl Leaf {
+    /// What is counted of both, if no row is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            hash: self.hash ^ other.hash,
+            sum: self.sum.wrapping_add(other.sum),
+        }
+    }
+}
+
 /// How rows are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hashing {
@@ -401,7 +413,7 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     async fn hold(&self, epoch: u64, keys: &[MovingKey]) -> Result<Box<dyn Hold>>;
 
     /// Cuts a table into ranges of about so many rows, in key order, which together hold every key there can be. Both sides
-    /// understand them, so they are what is compared where a table is too large for one pass.
+    /// understand them.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
@@ -451,20 +463,35 @@ pub trait RowSide: fmt::Debug + Send + Sync + 'static {
     /// can be made equal, and after that it is to be called again. `Denied`, `Unavailable`, `Timeout`.
     async fn after_copy(&self) -> Result<()>;
 
-    /// Counts and hashes shares of a table, all of them in one pass: one leaf per share.
+    /// Cuts a table into stretches of about so many bytes, in the order in which its rows lie now, which together hold every row. What
+    /// they mean is known to this side only. A row that is written later may be in two of them, or in none.
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`.
-    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>>;
+    async fn stretches(&self, table: &str, bytes: u64) -> Result<Vec<KeyRange>>;
 
-    /// The keys of some of the shares with the hashes of their rows, in key order, in one pass.
+    /// Counts and hashes the shares of a [stretch](RowSide::stretches), or of a range of keys, in one pass: one leaf per share.
     ///
     /// # Errors
-    /// `Unavailable`, `Timeout`.
+    /// `Conflict` when the rows of the whole table lie elsewhere since the stretch was cut (`VACUUM FULL`, `TRUNCATE`): it must be cut
+    /// again. `Unavailable`, `Timeout`.
+    async fn leaves(
+        &self,
+        table: &str,
+        range: &KeyRange,
+        shares: Shares,
+        hashing: Hashing,
+    ) -> Result<Vec<Leaf>>;
+
+    /// The keys of some of the shares with the hashes of their rows, in one pass over a [stretch](RowSide::stretches) or a range of keys.
+    ///
+    /// # Errors
+    /// As [`RowSide::leaves`].
     async fn hashes(
         &self,
         table: &str,
-        shares: &Shares,
+        range: &KeyRange,
+        shares: Shares,
         some: &[u32],
         hashing: Hashing,
     ) -> Result<Vec<RowHash>>;

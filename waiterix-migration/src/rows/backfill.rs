@@ -15,7 +15,7 @@ use super::converge::CUT_ROWS;
 use super::progress::{Event, Progress, Stop};
 use super::relay::Relay;
 use super::sides::{Direction, Sides};
-use super::throttle::{Load, Throttle, ThrottleSettings};
+use super::throttle::{Governor, Latency, ThrottleSettings};
 use crate::phase::Leader;
 
 /// How tables are copied.
@@ -25,8 +25,6 @@ pub struct BackfillSettings {
     pub rows: u64,
     /// How much is done at once.
     pub throttle: ThrottleSettings,
-    /// How often the load is measured. 1 s.
-    pub measure: Duration,
     /// How often a range is tried. 5.
     pub tries: u32,
     /// The pause before it is tried again. 500 ms.
@@ -38,7 +36,6 @@ impl Default for BackfillSettings {
         Self {
             rows: CUT_ROWS,
             throttle: ThrottleSettings::default(),
-            measure: Duration::from_secs(1),
             tries: 5,
             pause: Duration::from_millis(500),
         }
@@ -57,9 +54,6 @@ pub struct Copied {
     /// Whether all is there, with its indexes and foreign keys. It is not after a stop.
     pub is_complete: bool,
 }
-
-/// How long the application takes to answer, as somebody measures it; `None` where nobody does.
-pub type Latency = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
 /// Copies all tables from the old side to the new one, in ranges. What a range missed is in the journal. Killed anywhere and
 /// run again, it goes on.
@@ -191,26 +185,18 @@ impl Backfill {
         stop: &Stop,
     ) -> Result<bool> {
         let began = Instant::now();
-        let mut load = Load { at_once: self.settings.throttle.most.clamp(1, 2), pause: Duration::ZERO };
-        let mut measured = Instant::now();
+        let (sides, throttle) = (self.sides.clone(), self.settings.throttle.clone());
+        let mut governor = Governor::new(sides, throttle, self.progress.clone(), self.latency.clone());
         let mut running = FuturesUnordered::new();
         loop {
             if running.is_empty() && !stop.goes_on().await {
                 return Ok(false);
             }
-            if measured.elapsed() >= self.settings.measure {
-                let now = self.measure().await.step(load, &self.settings.throttle);
-                if now != load {
-                    self.progress.tell(&Event::Throttled(now));
-                }
-                (load, measured) = (now, Instant::now());
-            }
+            let at_once = governor.at_once().await;
             let may_begin = !stop.is_held();
-            while may_begin && running.len() < load.at_once as usize {
+            while may_begin && running.len() < at_once {
                 let Some(task) = work.tasks.pop_front() else { break };
-                running.push(self.copy(direction, task, load.pause));
-                // A pause is for the first that comes after it.
-                load.pause = Duration::ZERO;
+                running.push(self.copy(direction, task, governor.pause()));
             }
             let Some((task, answer)) = running.next().await else {
                 if work.tasks.is_empty() {
@@ -259,13 +245,6 @@ impl Backfill {
         (task, answer)
     }
 
-    async fn measure(&self) -> Throttle {
-        let (old, new) =
-            tokio::join!(self.sides.of(Leader::Old).pressure(), self.sides.of(Leader::New).pressure());
-        let pressure = old.and_then(|old| Ok(old.max(new?))).ok();
-        Throttle { pressure, latency: (self.latency)() }
-    }
-
     fn tell(&self, task: &Task, work: &mut Work, copied: &Copied, past: Duration) {
         let per_second = (copied.rows as f64 / past.as_secs_f64().max(0.001)) as u64;
         let left = work.estimate.saturating_sub(copied.rows).checked_div(per_second).map(Duration::from_secs);
@@ -311,7 +290,7 @@ impl Backfill {
             if backlog.entries == 0 || backlog.age < began.elapsed() {
                 return Ok(true);
             }
-            if told.elapsed() >= self.settings.measure {
+            if told.elapsed() >= self.settings.throttle.measure {
                 told = Instant::now();
                 self.progress.tell(&Event::Behind(backlog));
             }

@@ -43,6 +43,17 @@ pub enum Event {
         /// Why it failed; without values of rows.
         why: String,
     },
+    /// Rows are being compared.
+    Comparing {
+        /// Rows of the leader that were counted since it began.
+        rows: u64,
+        /// About how many there are.
+        of: u64,
+        /// Rows per second since it began.
+        per_second: u64,
+        /// How long the rest takes at this rate; `None` before there is a rate.
+        left: Option<Duration>,
+    },
     /// A table was compared.
     Compared {
         /// The table.

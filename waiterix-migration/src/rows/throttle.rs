@@ -1,6 +1,17 @@
 //! How much is done at once, so that guests do not notice.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::progress::{Event, Progress};
+use super::sides::Sides;
+use crate::phase::Leader;
+
+/// How long the application takes to answer, as somebody measures it; `None` where nobody does.
+pub type Latency = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
 /// What is bearable.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +24,8 @@ pub struct ThrottleSettings {
     pub latency: Duration,
     /// How long a pause is while even one at a time is too much. 1 s.
     pub pause: Duration,
+    /// How often it is measured. 1 s.
+    pub measure: Duration,
 }
 
 impl Default for ThrottleSettings {
@@ -22,6 +35,7 @@ impl Default for ThrottleSettings {
             pressure: Duration::from_millis(100),
             latency: Duration::from_millis(250),
             pause: Duration::from_secs(1),
+            measure: Duration::from_secs(1),
         }
     }
 }
@@ -62,6 +76,62 @@ impl Throttle {
             let pause = if is_too_much { settings.pause } else { Duration::ZERO };
             Load { at_once: (load.at_once / 2).clamp(1, most), pause }
         }
+    }
+}
+
+/// Says how much is done at once, by what is measured now and then.
+pub(super) struct Governor {
+    sides: Sides,
+    settings: ThrottleSettings,
+    progress: Arc<dyn Progress>,
+    latency: Latency,
+    load: Load,
+    measured: Instant,
+}
+
+impl fmt::Debug for Governor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Governor")
+            .field("settings", &self.settings)
+            .field("load", &self.load)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Governor {
+    /// One that begins with little.
+    pub(super) fn new(
+        sides: Sides,
+        settings: ThrottleSettings,
+        progress: Arc<dyn Progress>,
+        latency: Latency,
+    ) -> Self {
+        let load = Load { at_once: settings.most.clamp(1, 2), pause: Duration::ZERO };
+        Self { sides, settings, progress, latency, load, measured: Instant::now() }
+    }
+
+    /// How much is done at once from now on.
+    pub(super) async fn at_once(&mut self) -> usize {
+        if self.measured.elapsed() >= self.settings.measure {
+            let now = self.measure().await.step(self.load, &self.settings);
+            if now != self.load {
+                self.progress.tell(&Event::Throttled(now));
+            }
+            (self.load, self.measured) = (now, Instant::now());
+        }
+        self.load.at_once as usize
+    }
+
+    /// The pause before the next. It is for the first that comes after it.
+    pub(super) const fn pause(&mut self) -> Duration {
+        std::mem::replace(&mut self.load.pause, Duration::ZERO)
+    }
+
+    async fn measure(&self) -> Throttle {
+        let (old, new) =
+            tokio::join!(self.sides.of(Leader::Old).pressure(), self.sides.of(Leader::New).pressure());
+        let pressure = old.and_then(|old| Ok(old.max(new?))).ok();
+        Throttle { pressure, latency: (self.latency)() }
     }
 }
 

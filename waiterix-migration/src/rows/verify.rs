@@ -1,30 +1,32 @@
 //! Whether both sides hold the same rows, and making it so.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
 use waiterix_domain::Timestamp;
-use waiterix_ports::moving::{Hashing, MovingKey, RowHash, Shares};
+use waiterix_ports::moving::{Hashing, Leaf, MovingKey, RowHash, RowSide, Shares};
 use waiterix_ports::{Clock, Error, ErrorKind, KeyRange, Result, Retry};
 
 use super::converge::{Converger, LARGEST};
 use super::differ::{Difference, Patience, judge};
 use super::progress::{Event, Progress};
 use super::sides::Direction;
+use super::stretches::{Role, Stretches};
+use super::throttle::{Governor, Latency, ThrottleSettings};
 
 /// How rows are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifySettings {
     /// About how many rows a leaf has: so many are looked at one by one where a row differs. 1 000.
     pub leaf_rows: u64,
-    /// About how many rows are hashed by one statement; a table of fewer is read in one pass. 4 000 000.
-    pub range_rows: u64,
+    /// About how many bytes of a table are read by one statement: a server has to do with them for a fraction of a second. 32 MiB.
+    pub stretch_bytes: u64,
     /// About how many keys are held in memory at once of leaves that are not equal. 250 000.
     pub held_keys: u64,
-    /// How many statements each side answers at once. 2.
-    pub at_once: usize,
+    /// How many statements both sides together answer at once.
+    pub throttle: ThrottleSettings,
     /// How rows are hashed.
     pub hashing: Hashing,
     /// How often a key that is written meanwhile is looked at again. 10.
@@ -39,24 +41,15 @@ impl Default for VerifySettings {
     fn default() -> Self {
         Self {
             leaf_rows: 1_000,
-            range_rows: 4_000_000,
+            stretch_bytes: 32 << 20,
             held_keys: 250_000,
-            at_once: 2,
+            throttle: ThrottleSettings::default(),
             hashing: Hashing::Record,
             rounds: 10,
             pause: Duration::from_millis(200),
             most: 10_000,
         }
     }
-}
-
-/// Leaves that were not equal at first sight, for one reason or another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unequal {
-    /// Of which they are.
-    pub shares: Shares,
-    /// Their numbers, in order.
-    pub some: Vec<u32>,
 }
 
 /// What was found in a table.
@@ -66,10 +59,12 @@ pub struct TableReport {
     pub table: String,
     /// How many rows the leader has.
     pub rows: u64,
+    /// How it was told apart into leaves.
+    pub shares: Shares,
     /// How many leaves were compared.
     pub leaves: u64,
-    /// Those that were not equal.
-    pub unequal: Vec<Unequal>,
+    /// The numbers of those that were not equal at first sight, for one reason or another, in order.
+    pub unequal: Vec<u32>,
     /// What is wrong.
     pub differences: Vec<Difference>,
     /// Keys that were written all the time. Each of these writes makes them equal anew, and a cutover compares them in its
@@ -113,24 +108,45 @@ impl Report {
 }
 
 /// Compares both sides, while others write.
-#[derive(Debug)]
 pub struct Verifier {
     converger: Arc<Converger>,
     settings: VerifySettings,
     progress: Arc<dyn Progress>,
     clock: Arc<dyn Clock>,
+    latency: Latency,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("converger", &self.converger)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a comparison is.
+struct Walk<'a> {
+    direction: Direction,
+    stretches: Stretches<'a>,
+    began: Instant,
+    /// Rows of the leader that were counted.
+    rows: u64,
+    /// About how many there are.
+    of: u64,
 }
 
 impl Verifier {
-    /// One that looks into suspicions with a converger.
+    /// One that looks into suspicions with a converger, and gives way to an application that takes long to answer.
     #[must_use]
     pub fn new(
         converger: Arc<Converger>,
         settings: VerifySettings,
         progress: Arc<dyn Progress>,
         clock: Arc<dyn Clock>,
+        latency: Latency,
     ) -> Self {
-        Self { converger, settings, progress, clock }
+        Self { converger, settings, progress, clock, latency }
     }
 
     /// From where to where keys are made equal now.
@@ -144,6 +160,13 @@ impl Verifier {
         Ok(direction)
     }
 
+    fn walk(&self, direction: Direction, of: u64) -> Walk<'_> {
+        let (sides, throttle) = (self.converger.sides(), self.settings.throttle.clone());
+        let governor = Governor::new(sides.clone(), throttle, self.progress.clone(), self.latency.clone());
+        let stretches = Stretches::new(sides, direction, self.settings.stretch_bytes, governor);
+        Walk { direction, stretches, began: Instant::now(), rows: 0, of }
+    }
+
     /// Compares all tables.
     ///
     /// # Errors
@@ -151,20 +174,14 @@ impl Verifier {
     /// `Timeout`.
     pub async fn verify(&self) -> Result<Report> {
         let (began, direction) = (self.clock.now(), self.direction().await?);
-        let from = self.converger.sides().of(direction.leader);
+        let there = self.converger.sides().of(direction.leader).survey().await?.tables;
+        let mut walk = self.walk(direction, there.iter().map(|table| table.rows).sum());
         let mut tables = Vec::new();
-        for table in from.survey().await?.tables {
+        for table in there {
             // Whatever a server that has never looked into it estimates.
             let rows = table.rows.max(table.bytes / ROW_BYTES);
-            let ranges = if rows <= self.settings.range_rows {
-                vec![KeyRange::default()]
-            } else {
-                from.ranges(&table.name, self.settings.range_rows).await?
-            };
-            let each = rows / ranges.len().max(1) as u64;
-            let part = |range| (Shares::of(range, each, self.settings.leaf_rows), None);
-            let parts = ranges.into_iter().map(part).collect();
-            tables.push(self.table(direction, &table.name, parts).await?);
+            let shares = Shares::of(rows, self.settings.leaf_rows);
+            tables.push(self.table(&mut walk, &table.name, shares, None).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -182,11 +199,11 @@ impl Verifier {
             from.mark(keys).await?;
             self.converger.keys(direction, keys.to_vec()).await?;
         }
+        let unequal = || report.tables.iter().filter(|table| !table.unequal.is_empty());
+        let mut walk = self.walk(direction, unequal().map(|table| table.rows).sum());
         let mut tables = Vec::new();
-        for table in report.tables.iter().filter(|table| !table.unequal.is_empty()) {
-            let part = |unequal: &Unequal| (unequal.shares.clone(), Some(unequal.some.clone()));
-            let parts = table.unequal.iter().map(part).collect();
-            tables.push(self.table(direction, &table.table, parts).await?);
+        for table in unequal() {
+            tables.push(self.table(&mut walk, &table.table, table.shares, Some(&table.unequal)).await?);
         }
         self.report(began, direction, tables).await
     }
@@ -204,40 +221,45 @@ impl Verifier {
         Ok(Report { began, ended: self.clock.now(), direction, hashing: self.settings.hashing, tables })
     }
 
-    /// Compares parts of a table: all shares of each, or some.
+    /// Compares a table: all shares of it, or some.
     async fn table(
         &self,
-        direction: Direction,
+        walk: &mut Walk<'_>,
         table: &str,
-        parts: Vec<(Shares, Option<Vec<u32>>)>,
+        shares: Shares,
+        only: Option<&[u32]>,
     ) -> Result<TableReport> {
-        let looked = stream::iter(parts).map(|(shares, only)| self.part(direction, table, shares, only));
-        let looked: Vec<Looked> = looked.buffered(self.settings.at_once.max(1)).try_collect().await?;
-        let rows = looked.iter().map(|part| part.rows).sum();
-        let leaves = looked.iter().map(|part| part.leaves).sum();
-        let (mut unequal, mut suspects) = (Vec::new(), Vec::new());
-        for part in looked {
-            suspects.extend(part.suspects);
-            unequal.extend(Some(part.unequal).filter(|unequal| !unequal.some.is_empty()));
-        }
+        let (before, mut tries) = (walk.rows, 0);
+        let looked = loop {
+            match self.look(walk, table, shares, only).await {
+                // Somebody has rewritten the table while it was read.
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < REWRITTEN => {
+                    (walk.rows, tries) = (before, tries + 1);
+                    self.progress.tell(&Event::TriedAgain { what: "comparison", why: error.to_string() });
+                }
+                looked => break looked?,
+            }
+        };
+        let mut suspects = looked.suspects;
         let beyond = suspects.len().saturating_sub(self.settings.most);
         suspects.truncate(self.settings.most);
         let patience = Patience { rounds: self.settings.rounds.max(2), pause: self.settings.pause };
-        let judged = judge(&self.converger, direction, suspects, patience).await?;
+        let judged = judge(&self.converger, walk.direction, suspects, patience).await?;
         let mut busy = judged.restless;
         let beyond = beyond + busy.len().saturating_sub(LARGEST);
         busy.truncate(LARGEST);
         let report = TableReport {
             table: table.to_owned(),
-            rows,
-            leaves,
-            unequal,
+            rows: looked.rows,
+            shares,
+            leaves: looked.leaves,
+            unequal: looked.unequal,
             differences: judged.differences,
             busy,
             restless: beyond as u64,
         };
-        let differences = report.differences.len() as u64;
-        self.progress.tell(&Event::Compared { table: report.table.clone(), rows, differences });
+        let (table, differences) = (report.table.clone(), report.differences.len() as u64);
+        self.progress.tell(&Event::Compared { table, rows: report.rows, differences });
         Ok(report)
     }
 }
@@ -245,31 +267,30 @@ impl Verifier {
 /// About how many bytes a row takes with what belongs to it, where nobody has counted. Too many leaves do no harm.
 const ROW_BYTES: u64 = 400;
 
-/// What was seen of a part of a table.
+/// How often a table may be rewritten while it is compared.
+const REWRITTEN: u32 = 3;
+
+/// What was seen of a table.
 struct Looked {
     rows: u64,
     leaves: u64,
-    unequal: Unequal,
+    unequal: Vec<u32>,
     suspects: Vec<MovingKey>,
 }
 
 impl Verifier {
     /// Compares shares, and the keys of those that are not equal.
-    async fn part(
+    async fn look(
         &self,
-        direction: Direction,
+        walk: &mut Walk<'_>,
         table: &str,
         shares: Shares,
-        only: Option<Vec<u32>>,
+        only: Option<&[u32]>,
     ) -> Result<Looked> {
-        let sides = self.converger.sides();
-        let (from, to) = (sides.of(direction.leader), sides.of(direction.leader.other()));
-        let hashing = self.settings.hashing;
-        let (ours, theirs) =
-            try_join(from.leaves(table, &shares, hashing), to.leaves(table, &shares, hashing)).await?;
+        let [ours, theirs] = self.leaves(walk, table, shares).await?;
         let (mut rows, mut leaves, mut unequal) = (0, 0, Vec::new());
         for (number, (our, their)) in (0_u32..).zip(ours.iter().zip(&theirs)) {
-            if only.as_ref().is_some_and(|only| only.binary_search(&number).is_err()) {
+            if only.is_some_and(|only| only.binary_search(&number).is_err()) {
                 continue;
             }
             (rows, leaves) = (rows + our.rows, leaves + 1);
@@ -279,16 +300,68 @@ impl Verifier {
         }
         let mut suspects = Vec::new();
         for some in held(&unequal, self.settings.held_keys) {
-            let (ours, theirs) = try_join(
-                from.hashes(table, &shares, &some, hashing),
-                to.hashes(table, &shares, &some, hashing),
-            )
-            .await?;
-            suspects
-                .extend(unlike(&ours, &theirs).into_iter().map(|id| MovingKey { table: table.into(), id }));
+            let [ours, theirs] = self.hashes(walk, table, shares, &some).await?;
+            let key = |id| MovingKey { table: table.into(), id };
+            suspects.extend(unlike(&ours, &theirs).into_iter().map(key));
         }
-        let some = unequal.into_iter().map(|(number, _)| number).collect();
-        Ok(Looked { rows, leaves, unequal: Unequal { shares, some }, suspects })
+        let unequal = unequal.into_iter().map(|(number, _)| number).collect();
+        Ok(Looked { rows, leaves, unequal, suspects })
+    }
+
+    /// The leaves of both sides. A row that is written meanwhile may be counted twice or not at all, and then its leaf is not equal.
+    async fn leaves<'a>(&self, walk: &mut Walk<'a>, table: &str, shares: Shares) -> Result<[Vec<Leaf>; 2]> {
+        let none = || vec![Leaf::default(); shares.count() as usize];
+        let (mut ours, mut theirs) = (none(), none());
+        let (began, of, hashing) = (walk.began, walk.of, self.settings.hashing);
+        let counted = &mut walk.rows;
+        let take = |role, leaves: Vec<Leaf>| {
+            let all = match role {
+                Role::Leader => &mut ours,
+                Role::Other => &mut theirs,
+            };
+            for (all, of_it) in all.iter_mut().zip(&leaves) {
+                *all = all.and(*of_it);
+            }
+            if role == Role::Leader {
+                *counted += leaves.iter().map(|leaf| leaf.rows).sum::<u64>();
+                self.tell(*counted, of, began.elapsed());
+            }
+        };
+        let read = |side: &'a dyn RowSide, range: KeyRange| async move {
+            side.leaves(table, &range, shares, hashing).await
+        };
+        walk.stretches.read(table, read, take).await?;
+        Ok([ours, theirs])
+    }
+
+    /// The keys of some shares of both sides, in order.
+    async fn hashes<'a>(
+        &self,
+        walk: &mut Walk<'a>,
+        table: &str,
+        shares: Shares,
+        some: &[u32],
+    ) -> Result<[Vec<RowHash>; 2]> {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let hashing = self.settings.hashing;
+        let take = |role, mut hashes: Vec<RowHash>| match role {
+            Role::Leader => ours.append(&mut hashes),
+            Role::Other => theirs.append(&mut hashes),
+        };
+        let read = |side: &'a dyn RowSide, range: KeyRange| async move {
+            side.hashes(table, &range, shares, some, hashing).await
+        };
+        walk.stretches.read(table, read, take).await?;
+        for side in [&mut ours, &mut theirs] {
+            side.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        }
+        Ok([ours, theirs])
+    }
+
+    fn tell(&self, rows: u64, of: u64, past: Duration) {
+        let per_second = (rows as f64 / past.as_secs_f64().max(0.001)) as u64;
+        let left = of.saturating_sub(rows).checked_div(per_second).map(Duration::from_secs);
+        self.progress.tell(&Event::Comparing { rows, of: of.max(rows), per_second, left });
     }
 }
 
@@ -308,7 +381,8 @@ fn held(unequal: &[(u32, u64)], most: u64) -> Vec<Vec<u32>> {
     groups
 }
 
-/// The keys of which only one list knows, or whose hashes are not the same. Both are in key order.
+/// The keys of which only one list knows, or whose hashes are not the same, each once. Both are in key order; a key that one knows twice
+/// was written while it was read.
 fn unlike(ours: &[RowHash], theirs: &[RowHash]) -> Vec<String> {
     let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
     let mut unlike = Vec::new();
@@ -323,6 +397,7 @@ fn unlike(ours: &[RowHash], theirs: &[RowHash]) -> Vec<String> {
         let their = side.is_ge().then(|| theirs.next()).flatten();
         if our.map(|row| row.hash) != their.map(|row| row.hash)
             && let Some(row) = our.or(their)
+            && unlike.last() != Some(&row.id)
         {
             unlike.push(row.id.clone());
         }
@@ -350,5 +425,7 @@ mod tests {
         assert_eq!(unlike(&ours, &theirs), ["b", "c", "f", "g"]);
         assert_eq!(unlike(&ours, &ours), Vec::<String>::new());
         assert_eq!(unlike(&[], &theirs).len(), 5);
+        let twice = rows(&[("a", 1), ("a", 7), ("b", 2), ("b", 2), ("b", 3), ("c", 3)]);
+        assert_eq!(unlike(&twice, &rows(&[("a", 1), ("b", 2), ("c", 3)])), ["a", "b"]);
     }
 }

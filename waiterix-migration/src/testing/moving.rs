@@ -12,7 +12,7 @@ use waiterix_ports::moving::{
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry, Violation};
 
 use super::claim::{MemoryClaim, MemoryHold, images};
-use super::rows::{Columns, is_in};
+use super::rows::{Columns, ROW_BYTES, is_in};
 use super::side::{Heard, MemorySide};
 use crate::protocol::guard::{self, Writer};
 
@@ -24,7 +24,7 @@ fn hash_of(id: &str, row: &Columns, hashing: Hashing) -> u64 {
     hasher.finish()
 }
 
-fn share_of(id: &str, shares: &Shares) -> u32 {
+fn share_of(id: &str, shares: Shares) -> u32 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     shares.of_hash(hasher.finish())
@@ -340,9 +340,19 @@ impl RowSide for MemorySide {
         self.call("after_copy", after).await
     }
 
-    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
+    async fn stretches(&self, table: &str, bytes: u64) -> Result<Vec<KeyRange>> {
+        self.call("stretches", self.ranges_of(table, bytes / ROW_BYTES)).await
+    }
+
+    async fn leaves(
+        &self,
+        table: &str,
+        range: &KeyRange,
+        shares: Shares,
+        hashing: Hashing,
+    ) -> Result<Vec<Leaf>> {
         let leaves = async {
-            let rows = self.range_of(table, shares.range()).await?;
+            let rows = self.range_of(table, range).await?;
             let leaf = |share| {
                 let of_it: Vec<_> =
                     rows.iter().filter(|(id, _)| share_of(id, shares) == share).cloned().collect();
@@ -356,12 +366,13 @@ impl RowSide for MemorySide {
     async fn hashes(
         &self,
         table: &str,
-        shares: &Shares,
+        range: &KeyRange,
+        shares: Shares,
         some: &[u32],
         hashing: Hashing,
     ) -> Result<Vec<RowHash>> {
         let hashes = async {
-            let mut rows = self.range_of(table, shares.range()).await?;
+            let mut rows = self.range_of(table, range).await?;
             rows.retain(|(id, _)| some.contains(&share_of(id, shares)));
             let hash = |(id, row): (String, Columns)| RowHash { hash: hash_of(&id, &row, hashing), id };
             Ok(rows.into_iter().map(hash).collect())

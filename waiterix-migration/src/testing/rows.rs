@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use waiterix_ports::moving::{Image, MovingKey, MovingTable, Wanted};
 use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Violation};
 
+/// How many bytes a row is said to take.
+pub(super) const ROW_BYTES: u64 = 100;
+
 /// A row: its columns by name.
 pub type Columns = Map<String, Value>;
 
@@ -151,7 +154,7 @@ impl Rows for MemoryRows {
             key: "id".to_owned(),
             columns: Vec::new(),
             rows: tables[rule.name].len() as u64,
-            bytes: 100 * tables[rule.name].len() as u64,
+            bytes: ROW_BYTES * tables[rule.name].len() as u64,
         };
         self.rules.iter().map(table).collect()
     }

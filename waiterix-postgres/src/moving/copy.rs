@@ -26,7 +26,8 @@ const ROWS_ON_A_PAGE: u64 = 40;
 const LOOSE: i64 = 1024;
 
 const SIZE: &str = "SELECT pg_relation_filenode(oid)::bigint, \
-    pg_relation_size(oid) / current_setting('block_size')::bigint, greatest(reltuples, 0)::float8 \
+    pg_relation_size(oid) / current_setting('block_size')::bigint, greatest(reltuples, 0)::float8, \
+    current_setting('block_size')::bigint \
     FROM pg_catalog.pg_class WHERE oid = $1::regclass";
 const KEEP_CUT: &str = "INSERT INTO waiterix_migration.cuts (tab, rows, file, pages) VALUES ($1, $2, $3, $4) \
     ON CONFLICT DO NOTHING";
@@ -43,7 +44,7 @@ const BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.ranges WHE
 
 /// The part of a table that a range means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     /// These keys.
     Keys(KeyRange),
     /// These pages of this file: from one on, to before another.
@@ -63,7 +64,7 @@ impl Extent {
     }
 
     /// What a range means.
-    fn of(range: &KeyRange, operation: &'static str) -> Result<Self> {
+    pub(super) fn of(range: &KeyRange, operation: &'static str) -> Result<Self> {
         let parsed = |bound: &str| -> Option<(i64, i64)> {
             let (file, page) = bound.strip_prefix(PAGES)?.split_once(' ')?;
             Some((file.parse().ok()?, page.parse().ok()?))
@@ -89,8 +90,23 @@ impl Extent {
         matches!(self, Self::Pages { from: 0, to: None, .. })
     }
 
+    /// Whether it is a part of a table by where its rows lie, which means something for as long as they lie there.
+    pub(super) const fn is_placed(&self) -> bool {
+        matches!(self, Self::Pages { .. }) && !self.is_whole()
+    }
+
+    /// Whether it still means what it meant when it was cut, in a transaction that locks the table.
+    pub(super) async fn is_there(&self, work: &mut Work, table: &SideTable) -> Result<bool, Trouble> {
+        let Self::Pages { file, .. } = self else { return Ok(true) };
+        if self.is_whole() {
+            return Ok(true);
+        }
+        let row = work.row(FILE, Bound::default().and(table.sql(), work.operation)?).await?;
+        Ok(row.try_get_unchecked::<i64, _>(0)? == *file)
+    }
+
     /// The condition on a row called `t`.
-    fn condition(&self, table: &SideTable) -> String {
+    pub(super) fn condition(&self, table: &SideTable) -> String {
         match self {
             Self::Keys(range) => within(table, range),
             Self::Pages { .. } if self.is_whole() => "true".to_owned(),
@@ -103,7 +119,7 @@ impl Extent {
 }
 
 /// The condition on a row called `t` to have a key of a range, as text.
-pub(super) fn within(table: &SideTable, range: &KeyRange) -> String {
+fn within(table: &SideTable, range: &KeyRange) -> String {
     let key = table.key_sql();
     let mut conditions = Vec::new();
     if let Some(after) = &range.after {
@@ -121,6 +137,7 @@ pub(super) struct Size {
     /// The file it is in, another one whenever it is rewritten.
     file: i64,
     pages: u64,
+    page_bytes: u64,
     /// About how many rows it has.
     pub(super) rows: u64,
 }
@@ -130,16 +147,39 @@ impl Size {
     pub(super) async fn of(work: &mut Work, table: &SideTable) -> Result<Self, Trouble> {
         let row = work.row(SIZE, Bound::default().and(table.sql(), work.operation)?).await?;
         let (pages, rows): (i64, f64) = (row.try_get_unchecked(1)?, row.try_get_unchecked(2)?);
-        let pages = u64::try_from(pages).unwrap_or(0);
+        let page: i64 = row.try_get_unchecked(3)?;
+        let (pages, page_bytes) = (u64::try_from(pages).unwrap_or(0), u64::try_from(page).unwrap_or(0));
         // Nobody has counted yet.
         let rows = if rows < 1.0 { pages * ROWS_ON_A_PAGE } else { rows as u64 };
-        Ok(Self { file: row.try_get_unchecked(0)?, pages, rows })
+        Ok(Self { file: row.try_get_unchecked(0)?, pages, page_bytes, rows })
     }
 
     /// How many parts of so many rows it has.
     pub(super) fn parts(self, rows: u64) -> u64 {
         self.rows.div_ceil(rows.max(1)).max(1)
     }
+
+    /// How many bytes its rows take.
+    pub(super) const fn bytes(self) -> u64 {
+        self.pages * self.page_bytes
+    }
+
+    /// The pages at which parts of it begin, about equally many of each.
+    fn begins(self, parts: u64, operation: &'static str) -> Result<Vec<i64>> {
+        let parts = parts.clamp(1, self.pages.max(1));
+        (0..parts).map(|part| signed(self.pages * part / parts, operation)).collect()
+    }
+
+    /// Parts of it, about equally large.
+    pub(super) fn cut(self, parts: u64, operation: &'static str) -> Result<Vec<KeyRange>> {
+        Ok(extents(self.file, &self.begins(parts, operation)?))
+    }
+}
+
+/// From each of these pages to the next, and from the last to the end.
+fn extents(file: i64, begins: &[i64]) -> Vec<KeyRange> {
+    let ends = begins.iter().skip(1).copied().map(Some).chain([None]);
+    begins.iter().zip(ends).map(|(from, to)| Extent::range(file, *from, to)).collect()
 }
 
 /// Cuts a table; what was cut before stays as it was.
@@ -155,11 +195,7 @@ pub(super) async fn cut(side: &PostgresSide, name: &str, rows: u64) -> Result<Ve
 async fn cut_within(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec<KeyRange>, Trouble> {
     let operation = work.operation;
     let there = Size::of(work, table).await?;
-    let parts = there.parts(rows).min(there.pages.max(1));
-    let mut begins: Vec<i64> = Vec::new();
-    for part in 0..parts {
-        begins.push(signed(there.pages * part / parts, operation)?);
-    }
+    let begins = there.begins(there.parts(rows), operation)?;
     let size = signed(rows, operation)?;
     let bound = Bound::default()
         .and(&*table.name, operation)?
@@ -171,8 +207,7 @@ async fn cut_within(work: &mut Work, table: &SideTable, rows: u64) -> Result<Vec
     let bound = Bound::default().and(&*table.name, operation)?;
     let row = work.row(KEPT_CUT, bound).await?;
     let (file, begins): (i64, Vec<i64>) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
-    let ends = begins.iter().skip(1).copied().map(Some).chain([None]);
-    Ok(begins.iter().zip(ends).map(|(from, to)| Extent::range(file, *from, to)).collect())
+    Ok(extents(file, &begins))
 }
 
 /// Reads a range.
@@ -182,7 +217,7 @@ pub(super) async fn copy_out(side: &PostgresSide, name: &str, range: &KeyRange) 
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
     // Until the transaction ends nobody can rewrite the table.
-    let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", table.sql());
+    let lock = table.lock();
     let mut work = Work::begin(&side.database, Mode::Read, BULK, &lock, OPERATION).await?;
     let outcome = read(&mut work, table, &extent).await;
     let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
@@ -202,13 +237,8 @@ async fn read(
     extent: &Extent,
 ) -> Result<Option<(Leaf, Vec<u8>)>, Trouble> {
     let operation = work.operation;
-    if let Extent::Pages { file, .. } = extent
-        && !extent.is_whole()
-    {
-        let row = work.row(FILE, Bound::default().and(table.sql(), operation)?).await?;
-        if row.try_get_unchecked::<i64, _>(0)? != *file {
-            return Ok(None);
-        }
+    if !extent.is_there(work, table).await? {
+        return Ok(None);
     }
     let sql = format!(
         "COPY (SELECT {}, {} FROM {} t WHERE {}) TO STDOUT (FORMAT binary)",

@@ -3,12 +3,12 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use waiterix_ports::moving::{Hashing, Leaf, RowHash, Shares};
-use waiterix_ports::{Error, ErrorKind, KeyRange, Result};
+use waiterix_ports::{Error, ErrorKind, KeyRange, Result, Retry};
 
 use super::PostgresSide;
-use super::copy::{Size, within};
+use super::copy::{Extent, Size};
 use super::tables::SideTable;
-use super::work::{BULK, Trouble, Work};
+use super::work::{BULK, Limit, Trouble, Work};
 use crate::session::Mode;
 
 /// How many keys are looked at per range, so that ranges are about as large as they should be, and at most altogether.
@@ -86,20 +86,57 @@ fn contiguous(mut keys: Vec<String>, parts: usize) -> Vec<KeyRange> {
     begins.zip(ends).map(|(after, up_to)| KeyRange { after, up_to }).collect()
 }
 
+/// Cuts a table by where its rows lie.
+pub(super) async fn stretches(side: &PostgresSide, name: &str, bytes: u64) -> Result<Vec<KeyRange>> {
+    const OPERATION: &str = "side.stretches";
+    let tables = side.tables.get(&side.database, OPERATION).await?;
+    let table = tables.named(name, OPERATION)?;
+    let mut work = Work::begin(&side.database, Mode::Read, Limit::Usual, "", OPERATION).await?;
+    let outcome = async {
+        let size = Size::of(&mut work, table).await?;
+        Ok::<_, Trouble>(size.cut(size.bytes().div_ceil(bytes.max(1)), OPERATION)?)
+    }
+    .await;
+    work.end(outcome).await
+}
+
 /// The share that a key belongs to, as SQL. The server's hash of a text is the same on machines of one byte order. Between others all
 /// shares would differ, and every key would be looked at: slower, and nothing is missed.
-fn share(key: &str, shares: &Shares) -> String {
+fn share(key: &str, shares: Shares) -> String {
     format!("(hashtextextended({key}, 0) & {})::int", shares.count() - 1)
+}
+
+/// Begins to read what a stretch means, if it still means that.
+async fn begun(
+    side: &PostgresSide,
+    table: &SideTable,
+    extent: &Extent,
+    operation: &'static str,
+) -> Result<Work> {
+    // Until the transaction ends nobody can rewrite the table.
+    let lock = if extent.is_placed() { table.lock() } else { String::new() };
+    let mut work = Work::begin(&side.database, Mode::Read, BULK, &lock, operation).await?;
+    match extent.is_there(&mut work, table).await {
+        Ok(true) => Ok(work),
+        Ok(false) => {
+            let moved = Error::new(ErrorKind::Conflict, operation).retry(Retry::Safe);
+            let moved = moved.with("table", &table.name).with("fault", "the table was rewritten meanwhile");
+            work.end(Err(moved.into())).await
+        }
+        Err(trouble) => work.end(Err(trouble)).await,
+    }
 }
 
 /// Counts and hashes shares.
 pub(super) async fn leaves(
     side: &PostgresSide,
     name: &str,
-    shares: &Shares,
+    range: &KeyRange,
+    shares: Shares,
     hashing: Hashing,
 ) -> Result<Vec<Leaf>> {
     const OPERATION: &str = "side.leaves";
+    let extent = Extent::of(range, OPERATION)?;
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
     let sql = format!(
@@ -107,9 +144,9 @@ pub(super) async fn leaves(
         share = share(&table.key_sql(), shares),
         hash = table.hash(hashing),
         of = table.sql(),
-        condition = within(table, shares.range()),
+        condition = extent.condition(table),
     );
-    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
+    let mut work = begun(side, table, &extent, OPERATION).await?;
     let outcome = async {
         let mut leaves = vec![Leaf::default(); shares.count() as usize];
         for row in work.once(sql).await? {
@@ -129,25 +166,26 @@ pub(super) async fn leaves(
 pub(super) async fn hashes(
     side: &PostgresSide,
     name: &str,
-    shares: &Shares,
+    range: &KeyRange,
+    shares: Shares,
     some: &[u32],
     hashing: Hashing,
 ) -> Result<Vec<RowHash>> {
     const OPERATION: &str = "side.hashes";
+    let extent = Extent::of(range, OPERATION)?;
     let tables = side.tables.get(&side.database, OPERATION).await?;
     let table = tables.named(name, OPERATION)?;
     let numbers: Vec<String> = some.iter().map(u32::to_string).collect();
     let sql = format!(
-        "SELECT {key}::text, {hash} FROM {of} t WHERE {condition} AND {share} = ANY ('{{{some}}}'::int[]) \
-         ORDER BY {key} COLLATE \"C\"",
+        "SELECT {key}::text, {hash} FROM {of} t WHERE {condition} AND {share} = ANY ('{{{some}}}'::int[])",
         key = table.key_sql(),
         hash = table.hash(hashing),
         of = table.sql(),
-        condition = within(table, shares.range()),
+        condition = extent.condition(table),
         share = share(&table.key_sql(), shares),
         some = numbers.join(","),
     );
-    let mut work = Work::begin(&side.database, Mode::Read, BULK, "", OPERATION).await?;
+    let mut work = begun(side, table, &extent, OPERATION).await?;
     let outcome = async {
         let found = |row: &PgRow| -> Result<RowHash, Trouble> {
             let hash: i64 = row.try_get_unchecked(1)?;

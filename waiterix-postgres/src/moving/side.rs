@@ -145,18 +145,29 @@ impl RowSide for PostgresSide {
         aside::after_copy(self).await
     }
 
-    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
-        leaves::leaves(self, table, shares, hashing).await
+    async fn stretches(&self, table: &str, bytes: u64) -> Result<Vec<KeyRange>> {
+        leaves::stretches(self, table, bytes).await
+    }
+
+    async fn leaves(
+        &self,
+        table: &str,
+        range: &KeyRange,
+        shares: Shares,
+        hashing: Hashing,
+    ) -> Result<Vec<Leaf>> {
+        leaves::leaves(self, table, range, shares, hashing).await
     }
 
     async fn hashes(
         &self,
         table: &str,
-        shares: &Shares,
+        range: &KeyRange,
+        shares: Shares,
         some: &[u32],
         hashing: Hashing,
     ) -> Result<Vec<RowHash>> {
-        leaves::hashes(self, table, shares, some, hashing).await
+        leaves::hashes(self, table, range, shares, some, hashing).await
     }
 
     async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {

@@ -308,6 +308,11 @@ impl SideTable {
         format!("public.{}", ident(&self.name))
     }
 
+    /// Keeps others from rewriting it, and nobody from reading or writing it.
+    pub(super) fn lock(&self) -> String {
+        format!("LOCK TABLE {} IN ACCESS SHARE MODE", self.sql())
+    }
+
     /// Its key, of a row called `t`, and in the order of bytes whatever the collation.
     pub(super) fn key_sql(&self) -> String {
         format!("t.{}", ident(&self.key))

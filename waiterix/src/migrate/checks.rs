@@ -100,7 +100,7 @@ fn not_empty(old_rows: u64, new_rows: u64) -> String {
 async fn counted(sides: &Sides, side: Leader, tables: &[MovingTable]) -> Result<u64> {
     let mut rows = 0;
     for table in tables {
-        let leaves = sides.of(side).leaves(&table.name, &Shares::whole(ALL), Hashing::Record).await?;
+        let leaves = sides.of(side).leaves(&table.name, &ALL, Shares::WHOLE, Hashing::Record).await?;
         rows += leaves.iter().map(|leaf| leaf.rows).sum::<u64>();
     }
     Ok(rows)

@@ -15,6 +15,8 @@ use waiterix_ports::{Clock, SystemClock};
 use waiterix_postgres::connect::{Database, Hosting};
 use waiterix_postgres::moving::{PostgresPlan, PostgresSide};
 
+use super::guests::Guests;
+
 /// Ranges, batches and looks, all at once: each takes a connection on each side.
 const CONNECTIONS: u32 = 24;
 
@@ -30,6 +32,8 @@ pub(super) struct Move {
     pub(super) new: Database,
     /// How the new database is reached.
     pub(super) source: Source,
+    /// Who says how long guests wait.
+    pub(super) guests: Guests,
 }
 
 /// How databases on the new server are reached.
@@ -53,6 +57,8 @@ impl Move {
         let mut new = RdsSettings::read(&mut vars, Hosting::Server);
         let mut old = NeonSettings::read(&mut vars, Hosting::Server).direct();
         let who = vars.text("USER");
+        let guests =
+            vars.parsed("WAITERIX_GUESTS_URL", "an address of the service, as of a menu: https://...");
         let aws = new.iam_region.as_ref().map(|_| AwsSettings::read(&mut vars));
         dual::compare(&mut vars, &old.postgres, &new.postgres);
         complaint(&vars)?;
@@ -77,6 +83,7 @@ impl Move {
             old,
             new,
             source,
+            guests: Guests::at(guests),
         })
     }
 

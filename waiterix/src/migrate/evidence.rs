@@ -27,7 +27,7 @@ pub(super) fn of_report(report: &Report) -> Value {
                 })
                 .collect();
             json!({
-                "table": table.table, "rows": table.rows, "ranges": table.leaves, "unequalRanges": table.unequal.iter().map(|unequal| unequal.some.len()).sum::<usize>(),
+                "table": table.table, "rows": table.rows, "ranges": table.leaves, "unequalRanges": table.unequal.len(),
                 "differences": differences, "restless": table.restless,
             })
         })
@@ -64,9 +64,11 @@ pub(super) fn summary(report: &Report) -> Value {
 const fn how(hashing: Hashing) -> &'static str {
     match hashing {
         Hashing::Record => {
-            "rows, and two combinations of the server's 64-bit hashes of all columns, by key ranges"
+            "rows, and two combinations of the server's 64-bit hashes of all columns, by shares of the keys"
         }
-        Hashing::Text => "rows, and two combinations of hashes of the text of every column, by key ranges",
+        Hashing::Text => {
+            "rows, and two combinations of hashes of the text of every column, by shares of the keys"
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod databases;
 mod evidence;
 mod finish;
 mod forget;
+mod guests;
 mod mail;
 mod objects;
 mod options;

@@ -65,6 +65,7 @@ fn twin(rows: &Move, old: Database, new: Database) -> Move {
         clock: rows.clock.clone(),
         who: format!("{} (rehearsal)", rows.who),
         source: rows.source.clone(),
+        guests: rows.guests.clone(),
         old,
         new,
     }

@@ -27,13 +27,12 @@ pub(super) struct Shown {
 impl Shown {
     /// For a copy of about so many rows.
     pub(super) fn copy(rows: u64) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}");
-            let bar = ProgressBar::new(rows.max(1));
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
-        Self { bar, last: Mutex::default(), says: true }
+        Self { bar: bar(rows), last: Mutex::default(), says: true }
+    }
+
+    /// For a comparison, which says itself how long it is.
+    pub(super) fn comparison(says: bool) -> Self {
+        Self { bar: bar(1), last: Mutex::default(), says }
     }
 
     /// For what has no known length.
@@ -81,11 +80,30 @@ impl Shown {
     }
 }
 
+/// A bar, where there is a terminal.
+fn bar(length: u64) -> Option<ProgressBar> {
+    io::stderr().is_terminal().then(|| {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}");
+        let bar = ProgressBar::new(length.max(1));
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar
+    })
+}
+
 /// How far a copy is, in words.
 fn copied(rows: u64, bytes: u64, per_second: u64, left: Option<Duration>) -> String {
-    let left =
-        left.map_or_else(|| "time left unknown".to_owned(), |left| format!("about {} left", spoken(left)));
-    format!("{} rows, {}, {} rows/s, {left}", HumanCount(rows), HumanBytes(bytes), HumanCount(per_second))
+    let (rows, bytes, rate) = (HumanCount(rows), HumanBytes(bytes), HumanCount(per_second));
+    format!("{rows} rows, {bytes}, {rate} rows/s, {}", still(left))
+}
+
+/// How far a comparison is, in words.
+fn compared(rows: u64, of: u64, per_second: u64, left: Option<Duration>) -> String {
+    let (rows, of, rate) = (HumanCount(rows), HumanCount(of), HumanCount(per_second));
+    format!("{rows} of about {of} rows compared, {rate} rows/s, {}", still(left))
+}
+
+fn still(left: Option<Duration>) -> String {
+    left.map_or_else(|| "time left unknown".to_owned(), |left| format!("about {} left", spoken(left)))
 }
 
 /// How far a walk is.
@@ -105,10 +123,7 @@ pub(super) struct Walk {
 fn walked(what: &str, walk: Walk) -> String {
     let rate = walk.by_this as f64 / walk.since.as_secs_f64().max(0.001);
     let left = walk.of.saturating_sub(walk.done) as f64 / rate;
-    let left = match Duration::try_from_secs_f64(left) {
-        Ok(left) => format!("about {} left", spoken(left)),
-        Err(_) => "time left unknown".to_owned(),
-    };
+    let left = still(Duration::try_from_secs_f64(left).ok());
     let (done, of) = (HumanCount(walk.done), HumanCount(walk.of.max(walk.done)));
     format!("{done} of about {of} {what}, {} {what}/s, {left}", HumanCount(rate as u64))
 }
@@ -149,6 +164,18 @@ impl Progress for Shown {
                     None => {}
                 }
             }
+            Event::Comparing { rows, of, per_second, left } => {
+                let text = compared(*rows, *of, *per_second, *left);
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_length(*of);
+                        bar.set_position(*rows);
+                        bar.set_message(text);
+                    }
+                    None if self.is_time() => self.line(&text),
+                    None => {}
+                }
+            }
             Event::TableCopied { table } => self.line(&format!("copied  {table}")),
             Event::Throttled(load) => {
                 self.line(&format!("now {} at once, a pause of {}", load.at_once, spoken(load.pause)));
@@ -177,6 +204,10 @@ mod tests {
         assert_eq!(copied(1_000, 2_048, 0, None), "1,000 rows, 2.00 KiB, 0 rows/s, time left unknown");
         let left = Some(Duration::from_secs(300));
         assert!(copied(1_000, 2_048, 50, left).ends_with("50 rows/s, about 5 min left"));
+        assert_eq!(
+            compared(1_000, 5_000, 50, left),
+            "1,000 of about 5,000 rows compared, 50 rows/s, about 5 min left"
+        );
         let walk = Walk { done: 1_500, of: 4_000, by_this: 500, since: Duration::from_secs(2) };
         assert_eq!(
             walked("sessions", walk),

@@ -74,7 +74,8 @@ pub(super) async fn start(rows: &Move, options: &Start, stop: &Stop) -> Result<(
         throttle: ThrottleSettings { most: options.at_once, ..ThrottleSettings::default() },
         ..BackfillSettings::default()
     };
-    let backfill = Backfill::new(rows.sides.clone(), relay.clone(), settings, progress, Arc::new(|| None));
+    let latency = rows.guests.latency().await?;
+    let backfill = Backfill::new(rows.sides.clone(), relay.clone(), settings, progress, latency);
     if !found.is_begun() {
         rows.note("start", json!({ "rows": found.rows(), "bytes": found.bytes() })).await?;
     }

@@ -24,8 +24,9 @@ pub(super) async fn verify(rows: &Move, options: &Verify) -> Result<(), String> 
 
 pub(super) async fn repair(rows: &Move, options: &Verify) -> Result<(), String> {
     let said = |error: waiterix_ports::Error| error.to_string();
-    let shown: Arc<dyn Progress> = Arc::new(Shown::steps(!options.look.json));
-    let (converger, relay) = rows.relay(&shown);
+    let shown = Arc::new(Shown::comparison(!options.look.json));
+    let progress: Arc<dyn Progress> = shown.clone();
+    let (converger, relay) = rows.relay(&progress);
     let direction = rows
         .sides
         .look()
@@ -38,9 +39,12 @@ pub(super) async fn repair(rows: &Move, options: &Verify) -> Result<(), String> 
         // While guests order the journal may never be empty; what is left is compared below all the same.
         let _ = tokio::time::timeout(RELEASED, relay.drain(direction)).await;
     }
-    let verifier = Verifier::new(converger, settings(options.exact), shown, rows.clock.clone());
+    let latency = rows.guests.latency().await?;
+    let settings = settings(options.exact);
+    let verifier = Verifier::new(converger, settings, progress, rows.clock.clone(), latency);
     let before = verifier.verify().await.map_err(said)?;
     let after = verifier.repair(&before).await.map_err(said)?;
+    shown.done();
     let evidence = json!({
         "released": released,
         "clean": after.is_clean(),
@@ -67,10 +71,14 @@ pub(super) async fn repair(rows: &Move, options: &Verify) -> Result<(), String> 
 
 /// Compares both sides and writes down that it was done.
 pub(super) async fn compared(rows: &Move, exact: bool, says: bool) -> Result<Report, String> {
-    let shown: Arc<dyn Progress> = Arc::new(Shown::steps(says));
-    let (converger, _) = rows.relay(&shown);
-    let verifier = Verifier::new(converger, settings(exact), shown, rows.clock.clone());
-    let report = verifier.verify().await.map_err(|error| error.to_string())?;
+    let shown = Arc::new(Shown::comparison(says));
+    let progress: Arc<dyn Progress> = shown.clone();
+    let (converger, _) = rows.relay(&progress);
+    let latency = rows.guests.latency().await?;
+    let verifier = Verifier::new(converger, settings(exact), progress, rows.clock.clone(), latency);
+    let report = verifier.verify().await;
+    shown.done();
+    let report = report.map_err(|error| error.to_string())?;
     rows.note("comparison", evidence::summary(&report)).await?;
     Ok(report)
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 use url::Url;
 use waiterix_contract::store::sample;
 use waiterix_domain::{ChangeSet, CommitId, Counter, Table};
-use waiterix_migration::Mirroring;
 use waiterix_migration::rows::{
     Backfill, BackfillSettings, Converger, Copied, Cutover, CutoverSettings, DualSettings, DualStore, Lead,
     NoLedger, Quiet, Relay, RelaySettings, Sides, Stop, Verifier, VerifySettings,
 };
+use waiterix_migration::{Leader, Mirroring};
 use waiterix_ports::moving::{Hashing, RowSide};
 use waiterix_ports::{Clock, KeyRange, Store, SystemClock};
 use waiterix_postgres::PostgresStore;
@@ -54,12 +55,18 @@ impl Mover {
     pub(crate) fn verifier(&self, hashing: Hashing) -> Verifier {
         let settings = VerifySettings {
             leaf_rows: 20,
-            range_rows: 100,
+            stretch_bytes: 8_192,
             held_keys: 50,
             hashing,
             ..VerifySettings::default()
         };
-        Verifier::new(self.converger.clone(), settings, Arc::new(Quiet), self.clock.clone())
+        Verifier::new(
+            self.converger.clone(),
+            settings,
+            Arc::new(Quiet),
+            self.clock.clone(),
+            Arc::new(|| None),
+        )
     }
 
     pub(crate) async fn drain(&self) {
@@ -79,7 +86,7 @@ pub(crate) struct Pair {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) process: Mover,
     tasks: Vec<JoinHandle<()>>,
-    _databases: [Scratch; 2],
+    databases: [Scratch; 2],
 }
 
 impl Pair {
@@ -106,7 +113,14 @@ impl Pair {
         ];
         let process = Mover::new(old_side.clone(), new_side.clone(), &clock);
         let store = Arc::new(dual);
-        Self { old, new, old_side, new_side, store, process, tasks, _databases: databases }
+        Self { old, new, old_side, new_side, store, process, tasks, databases }
+    }
+
+    /// One who writes in one of both databases and knows nothing of the move.
+    pub(crate) async fn psql(&self, side: Leader) -> PgConnection {
+        let [old, new] = &self.databases;
+        let scratch = if side == Leader::Old { old } else { new };
+        PgConnection::connect(scratch.url().as_str()).await.unwrap()
     }
 
     /// That every table has the same digest on both sides.

@@ -283,18 +283,29 @@ impl RowSide for FarSide {
         self.side.after_copy().await
     }
 
-    async fn leaves(&self, table: &str, shares: &Shares, hashing: Hashing) -> Result<Vec<Leaf>> {
-        self.side.leaves(table, shares, hashing).await
+    async fn stretches(&self, table: &str, bytes: u64) -> Result<Vec<KeyRange>> {
+        self.side.stretches(table, bytes).await
+    }
+
+    async fn leaves(
+        &self,
+        table: &str,
+        range: &KeyRange,
+        shares: Shares,
+        hashing: Hashing,
+    ) -> Result<Vec<Leaf>> {
+        self.side.leaves(table, range, shares, hashing).await
     }
 
     async fn hashes(
         &self,
         table: &str,
-        shares: &Shares,
+        range: &KeyRange,
+        shares: Shares,
         some: &[u32],
         hashing: Hashing,
     ) -> Result<Vec<RowHash>> {
-        self.side.hashes(table, shares, some, hashing).await
+        self.side.hashes(table, range, shares, some, hashing).await
     }
 
     async fn images(&self, keys: &[MovingKey]) -> Result<Vec<Wanted>> {

@@ -326,8 +326,9 @@ impl Schedule {
         let direction = quiet.sides.look().await.unwrap().converging().unwrap();
         let drained = tokio::time::timeout(Duration::from_secs(60), quiet.relay.drain(direction)).await;
         drained.expect("the journal becomes empty").unwrap();
+        let settings = VerifySettings { stretch_bytes: 500, ..VerifySettings::default() };
         let report =
-            Verifier::new(quiet.converger, VerifySettings::default(), Arc::new(Quiet), self.clock.clone());
+            Verifier::new(quiet.converger, settings, Arc::new(Quiet), self.clock.clone(), Arc::new(|| None));
         assert!(report.verify().await.unwrap().is_clean());
 
         let tally = &self.room.tally;

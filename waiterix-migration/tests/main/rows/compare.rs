@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::time::Instant;
 use waiterix_migration::Leader;
-use waiterix_migration::rows::{Difference, Ended, Found, Stop};
+use waiterix_migration::rows::{Difference, Ended, Event, Found, Stop};
 use waiterix_migration::testing::{Fault, Faults, MemorySide, Wire};
 use waiterix_ports::ErrorKind;
 
-use crate::rows::stage::{Stage, dish, key};
+use crate::rows::stage::{Process, Stage, dish, key};
 
 fn differs(id: &str, columns: &[&str]) -> Difference {
     let columns = columns.iter().map(|&name| name.to_owned()).collect();
@@ -152,4 +153,39 @@ async fn a_key_that_is_written_all_the_time_is_compared_when_nobody_writes() {
             Ended::Refused(gates) => panic!("{}", gates.faults()),
         }
     }
+}
+
+/// What is said of the load, in order: how much at once, and after which pause.
+fn loads(stage: &Stage) -> Vec<(u32, u64)> {
+    let events = stage.process.heard.events();
+    let loads = events.iter().filter_map(|event| match event {
+        Event::Throttled(load) => Some((load.at_once, load.pause.as_secs())),
+        _ => None,
+    });
+    loads.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn copy_and_comparison_give_way_to_guests_who_wait_and_hurry_when_they_do_not() {
+    let mut stage = Stage::copied(60).await;
+    assert_eq!(loads(&stage), [(3, 0), (4, 0)], "with nobody to measure it, as much as servers bear");
+    for is_late in [false, true] {
+        stage.process.heard = Arc::default();
+        let wait = if is_late { 300 } else { 20 };
+        stage.process.latency = Arc::new(move || Some(Duration::from_millis(wait)));
+        let begun = Instant::now();
+        assert!(stage.process.verify().await.is_clean());
+        if is_late {
+            assert_eq!(loads(&stage), [(1, 0), (1, 1)]);
+            assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
+        } else {
+            assert_eq!((loads(&stage), begun.elapsed()), (vec![(3, 0), (4, 0)], Duration::ZERO));
+        }
+    }
+    let other = Stage::new();
+    other.furnish(60).await;
+    let late = Process { latency: stage.process.latency.clone(), ..other.process.clone() };
+    let begun = Instant::now();
+    late.copy_all(5).await;
+    assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use waiterix_domain::Timestamp;
 use waiterix_migration::Leader;
 use waiterix_migration::rows::{
-    Backfill, BackfillSettings, Converger, Cutover, CutoverSettings, Direction, Ended, Event, Lead, NoLedger,
-    Progress, Relay, RelaySettings, Report, Sides, Stop, Verifier, VerifySettings,
+    Backfill, BackfillSettings, Converger, Cutover, CutoverSettings, Direction, Ended, Event, Latency, Lead,
+    NoLedger, Progress, Relay, RelaySettings, Report, Sides, Stop, ThrottleSettings, Verifier,
+    VerifySettings,
 };
 use waiterix_migration::testing::{Faults, MemoryRows, MemorySide, TableRules, Wire};
 use waiterix_ports::Clock;
@@ -77,6 +78,15 @@ pub fn gone(table: &str, id: &str) -> Wanted {
     Wanted { key: key(table, id), image: None }
 }
 
+/// Measured all the time, as calls take none of it.
+const THROTTLE: ThrottleSettings = ThrottleSettings {
+    most: 4,
+    pressure: Duration::from_millis(100),
+    latency: Duration::from_millis(250),
+    pause: Duration::from_secs(1),
+    measure: Duration::ZERO,
+};
+
 /// Everything of one process that moves rows.
 #[derive(Clone)]
 pub struct Process {
@@ -87,6 +97,7 @@ pub struct Process {
     pub clock: Arc<dyn Clock>,
     pub heard: Arc<Heard>,
     pub ledger: Arc<NoLedger>,
+    pub latency: Latency,
 }
 
 impl Process {
@@ -103,12 +114,19 @@ impl Process {
             clock: clock.clone(),
             heard,
             ledger: Arc::default(),
+            latency: Arc::new(|| None),
         }
     }
 
     pub fn backfill(&self, rows: u64) -> Backfill {
-        let settings = BackfillSettings { rows, ..BackfillSettings::default() };
-        Backfill::new(self.sides.clone(), self.relay.clone(), settings, self.heard.clone(), Arc::new(|| None))
+        let settings = BackfillSettings { rows, throttle: THROTTLE, ..BackfillSettings::default() };
+        Backfill::new(
+            self.sides.clone(),
+            self.relay.clone(),
+            settings,
+            self.heard.clone(),
+            self.latency.clone(),
+        )
     }
 
     /// The move begins, and all is copied, in ranges of so many rows.
@@ -131,9 +149,20 @@ impl Process {
     }
 
     pub fn verifier(&self) -> Verifier {
-        let settings =
-            VerifySettings { leaf_rows: 4, range_rows: 30, held_keys: 9, ..VerifySettings::default() };
-        Verifier::new(self.converger.clone(), settings, self.heard.clone(), self.clock.clone())
+        let settings = VerifySettings {
+            leaf_rows: 4,
+            stretch_bytes: 3_000,
+            held_keys: 9,
+            throttle: THROTTLE,
+            ..VerifySettings::default()
+        };
+        Verifier::new(
+            self.converger.clone(),
+            settings,
+            self.heard.clone(),
+            self.clock.clone(),
+            self.latency.clone(),
+        )
     }
 
     pub async fn verify(&self) -> Report {

@@ -1,7 +1,7 @@
 //! Counting and hashing what is there.
 
-use waiterix_ports::KeyRange;
 use waiterix_ports::moving::{Hashing, Leaf, RowHash, RowSide, Shares};
+use waiterix_ports::{ErrorKind, KeyRange};
 
 use crate::moving::making::AWKWARD;
 use crate::moving::sides::{MIRROR, OPEN, Side, TABLES, copy, pair};
@@ -21,18 +21,20 @@ fn summed(hashes: impl Iterator<Item = u64>) -> Leaf {
 }
 
 async fn whole(side: &Side, table: &str, hashing: Hashing) -> Leaf {
-    side.side.leaves(table, &Shares::whole(KeyRange::default()), hashing).await.unwrap()[0]
+    side.side.leaves(table, &KeyRange::default(), Shares::WHOLE, hashing).await.unwrap()[0]
 }
 
 async fn rows(side: &Side, table: &str, range: KeyRange, hashing: Hashing) -> Vec<RowHash> {
-    side.side.hashes(table, &Shares::whole(range), &[0], hashing).await.unwrap()
+    let mut rows = side.side.hashes(table, &range, Shares::WHOLE, &[0], hashing).await.unwrap();
+    rows.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    rows
 }
 
 /// How many rows are in each of these ranges.
 async fn counted(side: &Side, table: &str, ranges: &[KeyRange]) -> Vec<u64> {
     let mut counted = Vec::new();
     for range in ranges {
-        let leaves = side.side.leaves(table, &Shares::whole(range.clone()), Hashing::Text).await.unwrap();
+        let leaves = side.side.leaves(table, range, Shares::WHOLE, Hashing::Text).await.unwrap();
         counted.push(leaves[0].rows);
     }
     counted
@@ -90,8 +92,7 @@ fn a_leaf_is_the_sum_of_its_rows_whatever_the_range() {
                     })
                     .cloned()
                     .collect();
-                let shares = Shares::whole(range.clone());
-                let leaf = side.side.leaves("users", &shares, hashing).await.unwrap();
+                let leaf = side.side.leaves("users", &range, Shares::WHOLE, hashing).await.unwrap();
                 assert_eq!(leaf, [summed(inside.iter().map(|row| row.hash))], "{range:?}");
                 assert_eq!(rows(&side, "users", range, hashing).await, inside);
             }
@@ -109,27 +110,67 @@ fn every_key_is_in_one_share_and_in_the_same_on_both_sides() {
         follower.side.after_copy().await.unwrap();
         let users = whole(&leader, "users", Hashing::Text).await.rows;
         for all in [KeyRange::default(), range(Some("4"), Some("c"))] {
-            let shares = Shares::of(all.clone(), 5_000, 100);
+            let shares = Shares::of(5_000, 100);
             assert_eq!(shares.count(), 64);
             for hashing in BOTH {
-                let leaves = leader.side.leaves("users", &shares, hashing).await.unwrap();
-                assert_eq!(leaves, follower.side.leaves("users", &shares, hashing).await.unwrap());
+                let leaves = leader.side.leaves("users", &all, shares, hashing).await.unwrap();
+                assert_eq!(leaves, follower.side.leaves("users", &all, shares, hashing).await.unwrap());
                 assert_eq!(leaves.len(), 64);
                 let mut sum = 0;
                 for (number, leaf) in (0_u32..).zip(&leaves) {
-                    let of_it = leader.side.hashes("users", &shares, &[number], hashing).await.unwrap();
+                    let of_it = leader.side.hashes("users", &all, shares, &[number], hashing).await.unwrap();
                     assert_eq!(*leaf, summed(of_it.iter().map(|row| row.hash)), "share {number}");
                     assert!(leaf.rows > 5, "keys lie evenly: {leaf:?}");
                     sum += leaf.rows;
                 }
                 assert_eq!(sum, rows(&leader, "users", all.clone(), hashing).await.len() as u64);
                 assert_eq!(sum == users, all == KeyRange::default());
-                let two = leader.side.hashes("users", &shares, &[3, 60], hashing).await.unwrap();
+                let two = leader.side.hashes("users", &all, shares, &[3, 60], hashing).await.unwrap();
                 assert_eq!(two.len() as u64, leaves[3].rows + leaves[60].rows);
-                assert!(two.is_sorted_by(|one, other| one.id < other.id), "in the order of bytes");
-                assert!(leader.side.hashes("users", &shares, &[], hashing).await.unwrap().is_empty());
+                assert!(leader.side.hashes("users", &all, shares, &[], hashing).await.unwrap().is_empty());
             }
         }
+    });
+}
+
+#[test]
+fn stretches_hold_every_row_once_and_mean_nothing_once_the_table_is_rewritten() {
+    waiterix_contract::run(|| async {
+        let Some(side) = Side::standing(OPEN).await else { return };
+        side.run("INSERT INTO users (id) SELECT md5(n::text) FROM generate_series(1, 5000) n").await;
+        // Gaps, so that a rewritten table lies elsewhere.
+        side.run("DELETE FROM users WHERE id < '8'").await;
+        let shares = Shares::of(5_000, 1_000);
+        for hashing in BOTH {
+            let whole = side.side.leaves("users", &KeyRange::default(), shares, hashing).await.unwrap();
+            for bytes in [8_192, 100_000, 1 << 30] {
+                let stretches = side.side.stretches("users", bytes).await.unwrap();
+                assert_eq!(stretches.len() > 1, bytes < 1 << 30, "{}", stretches.len());
+                let (mut sum, mut keys) = (vec![Leaf::default(); whole.len()], Vec::new());
+                for range in &stretches {
+                    let leaves = side.side.leaves("users", range, shares, hashing).await.unwrap();
+                    sum.iter_mut().zip(leaves).for_each(|(sum, leaf)| *sum = sum.and(leaf));
+                    keys.extend(side.side.hashes("users", range, shares, &[2], hashing).await.unwrap());
+                }
+                assert_eq!(sum, whole, "{bytes}");
+                keys.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+                keys.dedup_by(|one, other| one.id == other.id);
+                assert_eq!(summed(keys.iter().map(|row| row.hash)), whole[2]);
+            }
+        }
+        let stretches = side.side.stretches("users", 8_192).await.unwrap();
+        side.run("INSERT INTO users (id) VALUES ('later')").await;
+        let last = stretches.last().unwrap();
+        let written = side.side.hashes("users", last, Shares::WHOLE, &[0], Hashing::Record).await.unwrap();
+        assert!(written.iter().any(|row| row.id == "later"), "the last one has no end");
+        side.run("VACUUM FULL users").await;
+        for range in &stretches {
+            let error = side.side.leaves("users", range, shares, Hashing::Record).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict);
+            let error = side.side.hashes("users", range, shares, &[1], Hashing::Record).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict);
+        }
+        assert_eq!(side.side.stretches("orders", 8_192).await.unwrap().len(), 1, "an empty one is one");
     });
 }
 
