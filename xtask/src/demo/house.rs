@@ -1,5 +1,6 @@
 //! A restaurant that is open while everything moves, opened over HTTP as its owner would.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -126,6 +127,11 @@ impl House {
     /// What a guest's page sends first.
     pub(super) fn menu(&self) -> Vec<u8> {
         request("GET", &format!("/api/menu-items?restaurantId={}", self.id), None, None)
+    }
+
+    /// The same as an address of one instance.
+    pub(super) fn menu_at(&self, instance: SocketAddr) -> String {
+        format!("http://{instance}/api/menu-items?restaurantId={}", self.id)
     }
 
     /// Whether a menu shows every dish that guests order at its price, once.

@@ -191,6 +191,7 @@ async fn demonstrate(
         program: program.to_owned(),
         folder: folder.to_owned(),
         variables: dual,
+        menu: scene.houses[0].menu_at(addresses(&before)[0]),
         ports: options.ports.clone(),
         record,
         taken: Vec::new(),
@@ -319,6 +320,7 @@ async fn take_all(
     // Guests come meanwhile, so nothing may wait here but what waits for itself.
     let dual = tokio::task::spawn_blocking(move || pair(&program, &folder, "dual", &variables)).await;
     let dual = dual.map_err(|error| Failure::Said(error.to_string()))??;
+    steps.menu = scene.houses[0].menu_at(addresses(&dual)[0]);
     scene.client.switch(addresses(&dual)).await;
     for before in std::mem::replace(serving, dual) {
         before.stop().await?;

@@ -48,6 +48,8 @@ pub(super) struct Steps {
     pub(super) program: PathBuf,
     pub(super) folder: PathBuf,
     pub(super) variables: Vec<(String, String)>,
+    /// A menu as a guest asks for it now: while that takes long, the move gives way.
+    pub(super) menu: String,
     /// `--port …` for each port that moves, if not all do.
     pub(super) ports: Vec<String>,
     pub(super) record: Arc<Record>,
@@ -65,6 +67,7 @@ impl Steps {
             command.args(["--port", port]);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.env("WAITERIX_GUESTS_URL", &self.menu);
         command
             .stdin(Stdio::null())
             .stdout(File::create(&log)?)
