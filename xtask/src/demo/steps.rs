@@ -192,6 +192,7 @@ mod tests {
             program: PathBuf::new(),
             folder: PathBuf::new(),
             variables: Vec::new(),
+            menu: String::new(),
             ports: Vec::new(),
             record,
             taken: vec![at("cutover", 10), at("verify", 15), at("rollback", 20)],
