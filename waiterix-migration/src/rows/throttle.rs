@@ -86,6 +86,8 @@ pub(super) struct Governor {
     progress: Arc<dyn Progress>,
     latency: Latency,
     load: Load,
+    /// Of the load, for whoever comes next.
+    pause: Duration,
     measured: Instant,
 }
 
@@ -107,7 +109,7 @@ impl Governor {
         latency: Latency,
     ) -> Self {
         let load = Load { at_once: settings.most.clamp(1, 2), pause: Duration::ZERO };
-        Self { sides, settings, progress, latency, load, measured: Instant::now() }
+        Self { sides, settings, progress, latency, load, pause: load.pause, measured: Instant::now() }
     }
 
     /// How much is done at once from now on.
@@ -117,14 +119,14 @@ impl Governor {
             if now != self.load {
                 self.progress.tell(&Event::Throttled(now));
             }
-            (self.load, self.measured) = (now, Instant::now());
+            (self.load, self.pause, self.measured) = (now, now.pause, Instant::now());
         }
         self.load.at_once as usize
     }
 
     /// The pause before the next. It is for the first that comes after it.
     pub(super) const fn pause(&mut self) -> Duration {
-        std::mem::replace(&mut self.load.pause, Duration::ZERO)
+        std::mem::replace(&mut self.pause, Duration::ZERO)
     }
 
     async fn measure(&self) -> Throttle {
