@@ -55,7 +55,7 @@ impl Mover {
     pub(crate) fn verifier(&self, hashing: Hashing) -> Verifier {
         let settings = VerifySettings {
             leaf_rows: 20,
-            stretch_bytes: 8_192,
+            stretch_bytes: 65_536,
             held_keys: 50,
             hashing,
             ..VerifySettings::default()
