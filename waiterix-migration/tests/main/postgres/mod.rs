@@ -179,7 +179,7 @@ fn rows_that_move_and_tables_that_are_rewritten_while_they_are_compared_are_no_d
         let mut vandal = pair.psql(Leader::New).await;
         vandal
             .execute(
-                "SET session_replication_role = replica; DELETE FROM users WHERE id = 'u77'; \
+                "SET waiterix.converging = '100'; DELETE FROM users WHERE id = 'u77'; \
                  UPDATE users SET last_name = 'x' WHERE id = 'u2500'",
             )
             .await
