@@ -56,7 +56,8 @@ impl Mover {
         let settings = VerifySettings {
             leaf_rows: 20,
             stretch_bytes: 65_536,
-            held_keys: 50,
+            held_keys: 500,
+            pause: Duration::from_millis(20),
             hashing,
             ..VerifySettings::default()
         };
