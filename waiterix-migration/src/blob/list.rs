@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
-use waiterix_ports::{BlobPage, BlobStore, Error, ErrorKind, Result};
+use waiterix_ports::{BlobStore, Error, ErrorKind, Result};
 
 use super::{DualBlobStore, Sides};
 
@@ -44,6 +44,21 @@ impl Reader<'_> {
     }
 }
 
+/// An object that either store listed.
+pub(super) struct Listed {
+    pub(super) key: String,
+    /// Its size in the leader, if it is there.
+    pub(super) size: u64,
+    /// Whether the other store listed it, too.
+    pub(super) is_there: bool,
+}
+
+/// A page of objects, and where the next one begins.
+pub(super) struct ListedPage {
+    pub(super) objects: Vec<Listed>,
+    pub(super) next: Option<String>,
+}
+
 impl DualBlobStore {
     /// A page of both listings: every key of either store once, without those that were deleted here and are not there yet.
     pub(super) async fn page(
@@ -52,7 +67,7 @@ impl DualBlobStore {
         prefix: &str,
         from: Option<&str>,
         limit: u32,
-    ) -> Result<BlobPage> {
+    ) -> Result<ListedPage> {
         let place: Value = match from {
             None => Value::Null,
             Some(from) => serde_json::from_str(from).map_err(|_| {
@@ -72,26 +87,27 @@ impl DualBlobStore {
             keys: VecDeque::new(),
         };
         let (mut here, mut there) = (reader(sides.leader, leader_name), reader(sides.other, other_name));
-        let (mut keys, mut after) = (Vec::new(), text("after"));
+        let (mut objects, mut after) = (Vec::new(), text("after"));
         loop {
             let one = here.peek(after.as_deref()).await?.cloned();
             let other = there.peek(after.as_deref()).await?.cloned();
-            let (entry, is_here) = match (one, other) {
-                (None, None) => return Ok(BlobPage { keys, next: None }),
-                (Some(one), Some(other)) if other.0 < one.0 => (other, false),
-                (Some(one), _) => (one, true),
-                (None, Some(other)) => (other, false),
+            let ((key, size), is_here, is_there) = match (one, other) {
+                (None, None) => return Ok(ListedPage { objects, next: None }),
+                (Some(one), Some(other)) if other.0 < one.0 => (other, false, true),
+                (Some(one), Some(other)) => (one.clone(), true, one.0 == other.0),
+                (Some(one), None) => (one, true, false),
+                (None, Some(other)) => (other, false, true),
             };
-            if !is_here && self.is_deleted(sides, &entry.0).await? {
-                after = Some(entry.0);
+            if !is_here && self.is_deleted(sides, &key).await? {
+                after = Some(key);
                 continue;
             }
-            if keys.len() == limit as usize {
+            if objects.len() == limit as usize {
                 let next = json!({ leader_name: here.at, other_name: there.at, "after": after }).to_string();
-                return Ok(BlobPage { keys, next: Some(next) });
+                return Ok(ListedPage { objects, next: Some(next) });
             }
-            after = Some(entry.0.clone());
-            keys.push(entry);
+            after = Some(key.clone());
+            objects.push(Listed { key, size, is_there });
         }
     }
 }

@@ -299,7 +299,9 @@ impl BlobStore for DualBlobStore {
 
     async fn list(&self, prefix: &str, from: Option<&str>, limit: u32) -> Result<BlobPage> {
         let sides = self.reading().await?;
-        self.page(&sides, prefix, from, limit).await
+        let page = self.page(&sides, prefix, from, limit).await?;
+        let keys = page.objects.into_iter().map(|listed| (listed.key, listed.size)).collect();
+        Ok(BlobPage { keys, next: page.next })
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

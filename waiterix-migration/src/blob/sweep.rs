@@ -12,12 +12,13 @@ use waiterix_ports::{BlobMeta, ErrorKind, Result};
 
 use super::compare::{Compared, Depth, ObjectFault, compare, etags};
 use super::converge::{Copied, found};
+use super::list::Listed;
 use super::{BlobKey, DualBlobStore, Sides};
 use crate::journal::{dirty, settle_entry};
 use crate::rows::Stop;
 
-/// How many keys are listed at once.
-const PAGE: u32 = 500;
+/// How many keys are listed at once: the most that a store tells.
+const PAGE: u32 = 1000;
 /// How many objects are seen to at once, unless said otherwise.
 const AT_ONCE: usize = 24;
 
@@ -129,12 +130,12 @@ impl ObjectSweep {
                 let sides = self.mirror.reading().await?;
                 self.mirror.page(&sides, "", place.at.as_deref(), PAGE).await?
             };
-            let known = self.known(page.keys.iter().map(|(key, _)| &**key)).await?;
-            let (of_page, mut of_it) = (page.keys.len() as u64, 0);
-            let steps = page.keys.into_iter().map(|(key, _)| {
-                let recorded = known.get(&key).cloned();
+            let known = self.known(page.objects.iter().map(|listed| &*listed.key)).await?;
+            let (of_page, mut of_it) = (page.objects.len() as u64, 0);
+            let steps = page.objects.into_iter().map(|listed| {
+                let recorded = known.get(&listed.key).cloned();
                 async move {
-                    if stop.goes_on().await { self.step(key, recorded).await.map(Some) } else { Ok(None) }
+                    if stop.goes_on().await { self.step(listed, recorded).await.map(Some) } else { Ok(None) }
                 }
             });
             let mut steps = stream::iter(steps).buffer_unordered(self.at_once);
@@ -183,13 +184,14 @@ impl ObjectSweep {
         Ok(records.into_iter().map(|record| (record.key.clone(), record)).collect())
     }
 
-    async fn step(&self, key: String, recorded: Option<ObjectRecord>) -> Result<Step> {
+    async fn step(&self, listed: Listed, recorded: Option<ObjectRecord>) -> Result<Step> {
+        let Listed { key, is_there, .. } = listed;
         if !is_key(&key) {
             // No adapter of ours can name it, so nobody who uses the port can have stored or found it.
             return Ok(Step::Extra);
         }
         let sides = self.mirror.writing().await?;
-        match self.make_equal(&sides, &key, recorded.as_ref()).await {
+        match self.make_equal(&sides, &key, is_there, recorded.as_ref()).await {
             Ok(step) => Ok(step),
             Err(_) => {
                 self.mirror.journal.add(&sides.written(&key)).await?;
@@ -202,9 +204,11 @@ impl ObjectSweep {
         &self,
         sides: &Sides<'_>,
         key: &str,
+        is_there: bool,
         recorded: Option<&ObjectRecord>,
     ) -> Result<Step> {
-        let there = found(sides.other.head(key).await)?;
+        // What was not listed is written only if it is still not there.
+        let there = if is_there { found(sides.other.head(key).await)? } else { None };
         if let Some(there) = &there {
             match compare(sides, key, recorded).await? {
                 Compared::Gone => return Ok(Step::Gone),
@@ -265,10 +269,10 @@ impl ObjectSweep {
                 self.mirror.page(&sides, "", at.as_deref(), PAGE).await?
             };
             let known = match depth {
-                Depth::Recorded => self.known(page.keys.iter().map(|(key, _)| &**key)).await?,
+                Depth::Recorded => self.known(page.objects.iter().map(|listed| &*listed.key)).await?,
                 Depth::Bytes => HashMap::new(),
             };
-            let keys = page.keys.into_iter().map(|(key, _)| key).filter(|key| is_key(key));
+            let keys = page.objects.into_iter().map(|listed| listed.key).filter(|key| is_key(key));
             let looks = keys.map(|key| {
                 let recorded = known.get(&key).cloned();
                 async move {
