@@ -19,9 +19,9 @@ use super::throttle::{Governor, Latency, ThrottleSettings};
 /// How rows are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifySettings {
-    /// About how many rows a leaf has: so many are looked at one by one where a row differs. 250.
+    /// About how many rows a leaf has: so many are looked at one by one where a row differs. 500.
     pub leaf_rows: u64,
-    /// About how many bytes of a table are read by one statement: a server has to do with them for a fraction of a second. 32 MiB.
+    /// About how many bytes of a table are read by one statement: a server has to do with them for a fraction of a second. 64 MiB.
     pub stretch_bytes: u64,
     /// About how many keys are held in memory at once of leaves that are not equal. 500 000.
     pub held_keys: u64,
@@ -40,8 +40,8 @@ pub struct VerifySettings {
 impl Default for VerifySettings {
     fn default() -> Self {
         Self {
-            leaf_rows: 250,
-            stretch_bytes: 32 << 20,
+            leaf_rows: 500,
+            stretch_bytes: 64 << 20,
             held_keys: 500_000,
             throttle: ThrottleSettings::default(),
             hashing: Hashing::Record,
