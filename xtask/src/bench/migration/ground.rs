@@ -100,6 +100,14 @@ impl Pair<'_> {
         command
     }
 
+    /// Has the new server do nothing of its own from now on, and both have on disk what was written until now: they share one.
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        let (old, new) = (&self.ground.old, &self.ground.new);
+        self.ground.administer(new, "ALTER SYSTEM SET autovacuum = off")?;
+        self.ground.administer(new, "DO $$ BEGIN PERFORM pg_reload_conf(); END $$")?;
+        [old, new].into_iter().try_for_each(|server| self.ground.administer(server, "CHECKPOINT"))
+    }
+
     /// Makes the tables of the new side.
     pub(super) fn schema(&self) -> Result<(), Failure> {
         self.ground.schema(&self.new, false)

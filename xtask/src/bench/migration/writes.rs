@@ -18,7 +18,7 @@ const ORDER: &str = include_str!("../../../../waiterix-postgres/examples/pgbench
 const RESTAURANT: &str = include_str!("restaurant.sql");
 /// One row a time.
 const ROW: &str = include_str!("row.sql");
-/// Orders per second below saturation.
+/// Orders or rows per second below saturation.
 const CALM: u32 = 500;
 /// Rows per second at which the other side is to keep up.
 const ROWS: u32 = 1_000;
@@ -37,6 +37,8 @@ pub(super) struct Written {
     pub(super) most: f64,
     /// The median wait for an order when there are few, in milliseconds.
     pub(super) calm_ms: f64,
+    /// The same for a single row.
+    pub(super) row_ms: f64,
 }
 
 fn seconds(scale: f64) -> u32 {
@@ -47,8 +49,10 @@ fn seconds(scale: f64) -> u32 {
 pub(super) fn guard(ground: &Ground, scale: f64) -> Result<(Written, Written), Failure> {
     let pair = ground.pair()?;
     pair.old.script(RESTAURANT, &[])?;
+    pair.settle()?;
     let before = written(&pair.old, scale)?;
     pair.copied()?;
+    pair.settle()?;
     let with = written(&pair.old, scale)?;
     Ok((before, with))
 }
@@ -59,10 +63,18 @@ fn written(database: &Database, scale: f64) -> Result<Written, Failure> {
     fs::write(&script, ORDER)?;
     let text = pgbench(database, &script, &["-c", "16", "-j", "2"], seconds(scale), folder.path())?;
     let most = per_second(&text).ok_or_else(|| Failure::Said(format!("pgbench says no figure:\n{text}")))?;
+    Ok(Written { most, calm_ms: calm(database, ORDER, scale)?, row_ms: calm(database, ROW, scale)? })
+}
+
+/// The median wait for a script that runs [`CALM`] times per second, in milliseconds.
+fn calm(database: &Database, script: &str, scale: f64) -> Result<f64, Failure> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("script.sql");
+    fs::write(&file, script)?;
     let rate = CALM.to_string();
-    let calm = ["-c", "16", "-j", "2", "--rate", &rate, "--log"];
-    pgbench(database, &script, &calm, seconds(scale), folder.path())?;
-    Ok(Written { most, calm_ms: median(waits_ms(folder.path())?) })
+    let how = ["-c", "16", "-j", "2", "--rate", &rate, "--log"];
+    pgbench(database, &file, &how, seconds(scale), folder.path())?;
+    Ok(median(waits_ms(folder.path())?))
 }
 
 fn pgbench(
