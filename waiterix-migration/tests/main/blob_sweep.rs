@@ -126,8 +126,8 @@ async fn an_object_that_is_there_already_is_compared_and_not_copied() {
 #[tokio::test]
 async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
     let moving = moving(OLD_LATER).await;
-    many(&*moving.blobs.old, 1100).await;
-    let interrupted = moving.sweep.copy(&Dies(moving.plan.clone(), 600)).await;
+    many(&*moving.blobs.old, 1600).await;
+    let interrupted = moving.sweep.copy(&Dies(moving.plan.clone(), 1100)).await;
     refused(interrupted, ErrorKind::Unavailable, "it was killed");
     let swept = moving.copy().await;
     assert_eq!((swept.seen, swept.copied + swept.equal), (600, 600), "the first page was remembered");
