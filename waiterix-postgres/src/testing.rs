@@ -72,6 +72,28 @@ impl Scratch {
         url.set_path(&self.name);
         url
     }
+
+    /// Somebody who knows nothing of this program and speaks SQL.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn psql(&self) -> sqlx::Result<Psql> {
+        connect(&self.url()).await.map(Psql)
+    }
+}
+
+/// A session in which any SQL is run.
+#[derive(Debug)]
+pub struct Psql(PgConnection);
+
+impl Psql {
+    /// Runs statements.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn run(&mut self, sql: &str) -> sqlx::Result<()> {
+        execute(&mut self.0, sql).await
+    }
 }
 
 impl Drop for Scratch {

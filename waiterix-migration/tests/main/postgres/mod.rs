@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pair::{Pair, order};
-use sqlx::Executor as _;
 use waiterix_adapters_local::memory::MemoryStore;
 use waiterix_backends::{Backend, given};
 use waiterix_contract::store::{differential, sample};
@@ -171,14 +170,14 @@ fn rows_that_move_and_tables_that_are_rewritten_while_they_are_compared_are_no_d
         let pair = Pair::new(&server, Mirroring::Background).await;
         let mut guest = pair.psql(Leader::Old).await;
         guest
-            .execute("INSERT INTO users (id) SELECT 'u' || n FROM generate_series(1, 4000) n; ANALYZE users")
+            .run("INSERT INTO users (id) SELECT 'u' || n FROM generate_series(1, 4000) n; ANALYZE users")
             .await
             .unwrap();
         pair.process.copy_all().await;
         let spoilt = ["u77", "u2500"];
         let mut vandal = pair.psql(Leader::New).await;
         vandal
-            .execute(
+            .run(
                 "SET waiterix.converging = '100'; DELETE FROM users WHERE id = 'u77'; \
                  UPDATE users SET last_name = 'x' WHERE id = 'u2500'",
             )
@@ -198,7 +197,7 @@ fn rows_that_move_and_tables_that_are_rewritten_while_they_are_compared_are_no_d
                          AND hashtext(id) % 100 = {}",
                         turn % 100
                     );
-                    guest.execute(sqlx::AssertSqlSafe(moved)).await.unwrap();
+                    guest.run(&moved).await.unwrap();
                 }
             }
         });
@@ -207,7 +206,7 @@ fn rows_that_move_and_tables_that_are_rewritten_while_they_are_compared_are_no_d
             let verifier = pair.process.verifier(Hashing::Record);
             let rewriting = async {
                 for database in if round % 2 == 0 { vec![] } else { vec![Leader::Old, Leader::New] } {
-                    pair.psql(database).await.execute("VACUUM FULL users").await.unwrap();
+                    pair.psql(database).await.run("VACUUM FULL users").await.unwrap();
                     rewritten += 1;
                 }
             };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 use url::Url;
 use waiterix_contract::store::sample;
@@ -17,7 +16,7 @@ use waiterix_ports::moving::{Hashing, RowSide};
 use waiterix_ports::{Clock, KeyRange, Store, SystemClock};
 use waiterix_postgres::PostgresStore;
 use waiterix_postgres::moving::PostgresSide;
-use waiterix_postgres::testing::{Scratch, database};
+use waiterix_postgres::testing::{Psql, Scratch, database};
 
 /// What moves rows.
 pub(crate) struct Mover {
@@ -118,10 +117,10 @@ impl Pair {
     }
 
     /// One who writes in one of both databases and knows nothing of the move.
-    pub(crate) async fn psql(&self, side: Leader) -> PgConnection {
+    pub(crate) async fn psql(&self, side: Leader) -> Psql {
         let [old, new] = &self.databases;
         let scratch = if side == Leader::Old { old } else { new };
-        PgConnection::connect(scratch.url().as_str()).await.unwrap()
+        scratch.psql().await.unwrap()
     }
 
     /// That every table has the same digest on both sides.
