@@ -70,9 +70,7 @@ impl Report<'_> {
 
     /// For other programs.
     pub(super) fn json(&self) -> Value {
-        let worst = |of: fn(&Flip) -> Duration| {
-            self.flips.iter().map(of).max().map_or(Value::Null, |most| json!(ms(most)))
-        };
+        let longest: Vec<Duration> = self.flips.iter().map(|flip| flip.longest).collect();
         let of_orders = self.seen.requests.iter().filter(|request| request.what == What::Order);
         let orders: Vec<Duration> = of_orders.map(|request| request.waited).collect();
         let flips: Vec<Value> = self
@@ -99,9 +97,7 @@ impl Report<'_> {
         json!({
             "failed_requests": self.failed(),
             "differences": self.comparison.differences(),
-            // Of the change of the lead that was the worst.
-            "pause_ms_p99": worst(|flip| flip.p99),
-            "pause_ms_longest": worst(|flip| flip.longest),
+            "pause_ms_p99": if longest.is_empty() { Value::Null } else { json!(ms(quantile(longest, 0.99))) },
             "orders_ms_p50": ms(quantile(orders.clone(), 0.5)),
             "orders_ms_p99": ms(quantile(orders, 0.99)),
             "rows": self.comparison.rows(),

@@ -22,7 +22,7 @@ use writes::Written;
 
 /// Orders of the whole: with what belongs to them five million rows.
 const ORDERS: f64 = 1_220_000.0;
-/// Orders per second while the lead changes, of three rows and more: the machine bears them with everybody else who takes part on it.
+/// Orders per second while the lead changes, of four rows and more: the machine bears them with everybody else who takes part on it.
 const RATE: u32 = 150;
 /// Few, so that what a mirror costs is not what a full machine costs. As many in a trial.
 const CALM_RATE: u32 = 20;
@@ -337,13 +337,14 @@ fn flipping(whole: &Whole, program: &Path) -> Result<Vec<Line>, Failure> {
     Ok(vec![
         Line {
             what: format!(
-                "p99 of writes in a change of the lead, {rate} orders of four rows and more per second"
+                "longest wait of a write in each change of the lead, {rate} orders of four rows and more per second"
             ),
             ours: format!(
-                "{} ms, the longest {} ms, of which nobody could write for {} ms; {} failed requests, {} differences",
-                of_flips("pause_ms_p99"),
+                "{} ms: p99 {:.0} ms; nobody could write for {} ms; p99 of all writes during each {} ms; {} failed requests, {} differences",
                 of_flips("pause_ms_longest"),
+                number(&moved["pause_ms_p99"]),
                 of_flips("pause_ms_said"),
+                of_flips("pause_ms_p99"),
                 moved["failed_requests"],
                 moved["differences"]
             ),
