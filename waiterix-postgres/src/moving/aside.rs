@@ -1,4 +1,5 @@
-//! What is put aside for the copy: keys, indexes and foreign keys, which are made faster when the rows are there.
+//! What is put aside for the copy: keys, indexes and foreign keys, which are made faster when the rows are there, and the noting of
+//! writes, which notes nobody who follows and would be asked for every row.
 //!
 //! Each is written down in the transaction that takes it away, and struck off in the one that has made it again; so whatever
 //! breaks in between, none is lost.
@@ -16,8 +17,9 @@ use super::PostgresSide;
 use super::install::{execute, of, step};
 use super::standing;
 use super::tables::{ident, moving_names};
+use super::triggers::NOTE;
 
-/// Takes everything away that can be made again. The statement runs as one, with the names of the tables in place of `{}`.
+/// Takes everything away that can be made again. The statement runs as one, with the names of the tables in place of `{tables}`.
 const TAKE: &str = "\
     DO $body$
     DECLARE
@@ -28,13 +30,23 @@ const TAKE: &str = "\
                    format('ALTER TABLE public.%I ADD CONSTRAINT %I %s NOT VALID', t.relname, k.conname,
                           regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '')) AS definition
             FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
-            WHERE k.contype = 'f' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{}])
+            WHERE k.contype = 'f' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{tables}])
         LOOP
             INSERT INTO waiterix_migration.put_aside (tab, name, kind, definition)
                 VALUES (found.relname, found.conname, 'reference', found.definition)
                 -- It was made again, and nobody has checked the rows yet.
                 ON CONFLICT (tab, name) DO UPDATE SET is_made = false;
             EXECUTE format('ALTER TABLE public.%I DROP CONSTRAINT %I', found.relname, found.conname);
+        END LOOP;
+        FOR found IN
+            SELECT t.relname, g.tgname FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class t ON t.oid = g.tgrelid
+            WHERE g.tgname = '{note}' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{tables}])
+        LOOP
+            INSERT INTO waiterix_migration.put_aside (tab, name, kind, definition)
+                VALUES (found.relname, found.tgname, 'note',
+                        format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER %I', found.relname, found.tgname))
+                ON CONFLICT (tab, name) DO NOTHING;
+            EXECUTE format('ALTER TABLE public.%I DISABLE TRIGGER %I', found.relname, found.tgname);
         END LOOP;
         FOR found IN
             SELECT t.relname, i.relname AS name, k.conname, x.indisprimary, x.indisunique,
@@ -45,7 +57,7 @@ const TAKE: &str = "\
             JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
             JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
             LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
-            WHERE t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{}])
+            WHERE t.relnamespace = 'public'::regnamespace AND t.relname = ANY (ARRAY[{tables}])
         LOOP
             INSERT INTO waiterix_migration.put_aside (tab, name, kind, definition)
                 VALUES (found.relname, found.name,
@@ -61,7 +73,7 @@ const TAKE: &str = "\
 
 // What takes longest must not begin last.
 const LISTED: &str = "SELECT place, tab, name, kind, definition, is_made FROM waiterix_migration.put_aside \
-    ORDER BY array_position(ARRAY['key', 'unique', 'index', 'reference'], kind), \
+    ORDER BY array_position(ARRAY['note', 'key', 'unique', 'index', 'reference'], kind), \
     pg_relation_size(to_regclass('public.' || quote_ident(tab))) DESC NULLS LAST, place";
 
 /// How much is made at once. The server builds an index with several processes, but checks references, writes down what it has built
@@ -117,7 +129,7 @@ pub(super) async fn before_copy(side: &PostgresSide) -> Result<()> {
          RAISE EXCEPTION 'this database does not follow' USING ERRCODE = 'object_not_in_prerequisite_state'; \
          END IF; END $body$"
             .to_owned(),
-        TAKE.replace("{}", &names.join(", ")),
+        TAKE.replace("{tables}", &names.join(", ")).replace("{note}", NOTE),
     ];
     let mut connection = side.database.maintenance(OPERATION).await?;
     let outcome = step(&mut connection, &statements, OPERATION).await;
@@ -155,13 +167,16 @@ async fn make(connections: &mut [PgConnection], operation: &'static str) -> Resu
     let aside =
         |(place, tab, name, kind, definition, is_made)| Aside { place, tab, name, kind, definition, is_made };
     let list: Vec<Aside> = list.into_iter().map(aside).collect();
-    // References need the keys of other tables.
-    let (references, indexes) = list.iter().partition(|aside| aside.kind == "reference");
+    // Without its key nobody makes a row equal, so whatever is written after the copy finds its noting. References need the keys of
+    // other tables.
+    let (notes, rules): (Vec<_>, Vec<_>) = list.iter().partition(|aside| aside.kind == "note");
+    let (references, indexes) = rules.into_iter().partition(|aside| aside.kind == "reference");
     let tables: BTreeSet<&str> = list.iter().map(|aside| &*aside.tab).collect();
     let samples: Vec<String> =
         tables.into_iter().map(|table| format!("ANALYZE public.{}", ident(table))).collect();
     let mut broken = Vec::new();
-    for jobs in [made(indexes), made(references), samples.iter().map(|sql| Job::Sample(sql)).collect()] {
+    let samples = samples.iter().map(|sql| Job::Sample(sql)).collect();
+    for jobs in [made(notes), made(indexes), made(references), samples] {
         broken.extend(all(connections, jobs, operation).await?);
     }
     if broken.is_empty() {

@@ -9,9 +9,9 @@ use waiterix_ports::moving::{Claim, Claiming, Image, JournalEntry, MovingKey, Wa
 use waiterix_ports::{Error, ErrorKind, Result};
 
 use super::PostgresSide;
-use super::install::SESSIONS;
 use super::notes::arrays;
 use super::tables::Tables;
+use super::triggers::SESSIONS;
 use super::work::{Bound, Limit, Trouble, Work};
 use crate::session::Mode;
 
@@ -21,11 +21,11 @@ const IDLE: Duration = Duration::from_secs(120);
 
 /// By number, because an old entry is likely to be of what others wait for; never from a number on, because numbers may
 /// become visible out of order.
-const OLDEST: &str = "SELECT id, tab, key FROM waiterix_migration.journal WHERE tab <> 'sessions' \
+const OLDEST: &str = "SELECT id, tab, key FROM waiterix_migration.journal WHERE NOT of_sessions \
     ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
 const OF_KEYS: &str = "SELECT j.id, j.tab, j.key FROM waiterix_migration.journal j \
     JOIN (SELECT DISTINCT k.tab, k.key FROM unnest($1::text[], $2::text[]) AS k (tab, key)) AS k \
-      ON hashtextextended(j.key, 0) = hashtextextended(k.key, 0) AND j.tab = k.tab AND j.key = k.key \
+      ON j.hash = hashtextextended(k.key, 0) AND j.tab = k.tab AND j.key = k.key \
     ORDER BY j.id FOR UPDATE OF j SKIP LOCKED";
 
 /// Claimed entries. The transaction that has locked them is open until it is dropped.
@@ -105,9 +105,9 @@ impl Claim for PostgresClaim {
             return if self.entries.is_empty() { Ok(()) } else { Err(lost(OPERATION)) };
         };
         work.operation = OPERATION;
-        // The two indexes on numbers are partial.
+        // Both kinds have numbers of one sequence, and whoever says the kind finds them by the index.
         let mut deletions = Vec::new();
-        for (is_session, condition) in [(false, "<>"), (true, "=")] {
+        for (is_session, kind) in [(false, "NOT of_sessions"), (true, "of_sessions")] {
             let ids: Vec<String> = self
                 .entries
                 .iter()
@@ -115,10 +115,9 @@ impl Claim for PostgresClaim {
                 .map(|entry| entry.id.to_string())
                 .collect();
             if !ids.is_empty() {
-                deletions.push(format!(
-                    "DELETE FROM waiterix_migration.journal WHERE tab {condition} '{SESSIONS}' AND id IN ({})",
-                    ids.join(", ")
-                ));
+                let ids = ids.join(", ");
+                deletions
+                    .push(format!("DELETE FROM waiterix_migration.journal WHERE {kind} AND id IN ({ids})"));
             }
         }
         work.end_with(&deletions.join("; ")).await

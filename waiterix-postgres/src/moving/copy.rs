@@ -14,6 +14,7 @@ use super::hold::following;
 use super::leaves::{leaf, literal};
 use super::standing::signed;
 use super::tables::{SideTable, ident};
+use super::triggers::note;
 use super::tuples::{self, Tuples};
 use super::work::{BULK, Bound, Limit, Trouble, Work};
 use crate::session::Mode;
@@ -269,11 +270,7 @@ async fn note_all(work: &mut Work, table: &SideTable) -> Result<(), Trouble> {
         return Ok(());
     }
     tracing::warn!(table = %table.name, "the table was rewritten while it was copied; all of its keys are made equal one by one");
-    let sql = format!(
-        "INSERT INTO waiterix_migration.journal (tab, key) SELECT $1, {} FROM {} t",
-        table.key_sql(),
-        table.sql()
-    );
+    let sql = note!("$1::text", "KEY", " FROM ").replace("KEY", &table.key_sql()) + &table.sql() + " t";
     work.rows(sql, Bound::default().and(&*table.name, operation)?).await.map(drop)
 }
 

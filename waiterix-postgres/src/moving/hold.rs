@@ -9,9 +9,9 @@ use waiterix_ports::moving::{Hold, MovingKey, Wanted};
 use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
 use super::PostgresSide;
-use super::install::SESSIONS;
 use super::standing::signed;
 use super::tables::{SideTable, Tables, ident};
+use super::triggers::SESSIONS;
 use super::work::{Bound, Limit, Trouble, Work};
 use crate::fault::{self, Failure};
 use crate::session::Mode;

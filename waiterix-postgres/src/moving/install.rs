@@ -1,7 +1,6 @@
 //! Adding what a move needs to a database, and taking it away again.
 //!
-//! Everything is in the schema `waiterix_migration`, beside what is there. Functions run as whoever installed them, so that
-//! writers need no rights there, and look nowhere but where they are told. See `docs/decisions/0028-moving-rows.md`.
+//! Everything is in the schema `waiterix_migration`, beside what is there. See `docs/decisions/0028-moving-rows.md`.
 
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use waiterix_ports::moving::Standing;
 use waiterix_ports::{Error, ErrorKind, Result, Retry};
 
-use super::standing::{self, LOCK, signed};
+use super::standing::{self, signed};
 use super::tables::{ident, moving_names};
+use super::triggers::{self, SESSIONS};
 use crate::connect::{Database, fault};
 
 /// Two that install exclude each other by this number, which means nothing.
@@ -49,93 +49,28 @@ const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS waiterix_migration.put_aside (
         place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         tab text NOT NULL, name text NOT NULL,
-        kind text NOT NULL CHECK (kind IN ('key', 'unique', 'index', 'reference')),
+        kind text NOT NULL CHECK (kind IN ('note', 'key', 'unique', 'index', 'reference')),
         definition text NOT NULL,
         is_made boolean NOT NULL DEFAULT false,
         UNIQUE (tab, name)
     )";
 
 /// What was written, by table and key. It is there by itself where only the sessions of a database move.
+///
+/// Every writer pays for what is here. Whoever notes gives what is derived from table and key (see `triggers::note`), because
+/// columns that are generated, and indexes that are partial or of expressions, are prepared anew in every statement.
 const JOURNAL: &str = "\
     CREATE SCHEMA IF NOT EXISTS waiterix_migration;
     CREATE TABLE IF NOT EXISTS waiterix_migration.journal (
         id bigint GENERATED ALWAYS AS IDENTITY,
+        hash bigint NOT NULL,
+        at timestamptz NOT NULL DEFAULT now(),
+        of_sessions boolean NOT NULL,
         tab text NOT NULL,
-        key text NOT NULL,
-        at timestamptz NOT NULL DEFAULT now()
+        key text NOT NULL
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
-    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_rows ON waiterix_migration.journal (id) WHERE tab <> 'sessions';
-    CREATE UNIQUE INDEX IF NOT EXISTS journal_of_sessions ON waiterix_migration.journal (id) WHERE tab = 'sessions';
-    CREATE INDEX IF NOT EXISTS journal_of_keys ON waiterix_migration.journal (hashtextextended(key, 0))";
-
-/// Whether a writer is admitted; see `waiterix_migration::protocol::guard`. `answer` is what the function ends with.
-fn guard(name: &str, answers: &str, end: &str) -> String {
-    format!(
-        "CREATE OR REPLACE FUNCTION waiterix_migration.{name}() RETURNS {answers} LANGUAGE plpgsql VOLATILE \
-         SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-DECLARE
-    follower text := nullif(current_setting('waiterix.converging', true), '');
-    seen record;
-BEGIN
-    -- Held until the transaction ends, so that the standing cannot be replaced before.
-    PERFORM pg_advisory_xact_lock_shared({LOCK});
-    IF current_setting('transaction_isolation') = 'read committed' THEN
-        SELECT s.mode, s.epoch INTO seen FROM waiterix_migration.standing s;
-    ELSE
-        -- A snapshot may be older than the standing. To lock a row that was replaced since fails.
-        SELECT s.mode, s.epoch INTO seen FROM waiterix_migration.standing s FOR SHARE;
-    END IF;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'this transaction began before the move of this database did'
-            USING ERRCODE = 'serialization_failure';
-    END IF;
-    IF follower IS NULL AND seen.mode IN ('open', 'announced')
-        OR follower = seen.epoch::text AND seen.mode = 'mirror' THEN
-        {end};
-    END IF;
-    RAISE EXCEPTION 'this database is being moved and does not take this write: it is % in epoch %', seen.mode, seen.epoch
-        USING ERRCODE = '{code}', HINT = 'Another database takes writes now, or will in a moment.';
-END $body$",
-        code = crate::fault::NOT_LEADING,
-    )
-}
-
-/// The function that notes keys of a column, a row at a time, and its name.
-fn noting(column: &str) -> (String, String) {
-    let (name, column) = (ident(&format!("note_{column}")), ident(column));
-    let sql = format!(
-        "CREATE OR REPLACE FUNCTION waiterix_migration.{name}() RETURNS trigger LANGUAGE plpgsql VOLATILE \
-         SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        INSERT INTO waiterix_migration.journal (tab, key) VALUES (TG_TABLE_NAME, OLD.{column});
-    END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.{column} <> OLD.{column} THEN
-        INSERT INTO waiterix_migration.journal (tab, key) VALUES (TG_TABLE_NAME, NEW.{column});
-    END IF;
-    RETURN NULL;
-END $body$"
-    );
-    (name, sql)
-}
-
-/// The function that notes all keys of a table.
-const NOTING_ALL: &str = "\
-    CREATE OR REPLACE FUNCTION waiterix_migration.note_all() RETURNS trigger LANGUAGE plpgsql VOLATILE \
-    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-BEGIN
-    IF nullif(current_setting('waiterix.converging', true), '') IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        -- The snapshot may lack rows that TRUNCATE takes away all the same.
-        RAISE EXCEPTION 'while this database is being moved, TRUNCATE needs the isolation level READ COMMITTED'
-            USING ERRCODE = 'feature_not_supported';
-    END IF;
-    EXECUTE format('INSERT INTO waiterix_migration.journal (tab, key) SELECT %L, %I FROM %I.%I',
-                   TG_TABLE_NAME, TG_ARGV[0], TG_TABLE_SCHEMA, TG_TABLE_NAME);
-    RETURN NULL;
-END $body$";
+    CREATE UNIQUE INDEX IF NOT EXISTS journal_in_order ON waiterix_migration.journal (of_sessions, id);
+    CREATE INDEX IF NOT EXISTS journal_of_keys ON waiterix_migration.journal (hash)";
 
 /// Our triggers that are there: table, name, and whether it is always enabled.
 const TRIGGERS: &str = "SELECT c.relname::text, t.tgname::text, t.tgenabled = 'A' FROM pg_catalog.pg_trigger t \
@@ -148,34 +83,6 @@ const KEYED: &str = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_
       AND a.attname = CASE WHEN c.relname = 'sessions' THEN 'sid' ELSE 'id' END \
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' \
       AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.relname = ANY($1) ORDER BY c.relname";
-/// The table of sessions, whose keys are noted although its rows do not move.
-pub(super) const SESSIONS: &str = "sessions";
-
-/// The triggers a table needs, with their definitions.
-pub(super) fn triggers(table: &str, key: &str) -> Vec<(&'static str, String)> {
-    let (note, _) = noting(key);
-    let (on, key) = (format!("public.{}", ident(table)), key.replace('\'', "''"));
-    let noting = format!(
-        // Evaluated before the event is queued, so that those who follow do not pay for what is not noted.
-        "CREATE TRIGGER waiterix_note AFTER INSERT OR UPDATE OR DELETE ON {on} FOR EACH ROW \
-         WHEN (coalesce(current_setting('waiterix.converging', true), '') = '') \
-         EXECUTE FUNCTION waiterix_migration.{note}()"
-    );
-    let noting_all = format!(
-        "CREATE TRIGGER waiterix_note_all BEFORE TRUNCATE ON {on} FOR EACH STATEMENT \
-         EXECUTE FUNCTION waiterix_migration.note_all('{key}')"
-    );
-    let mut triggers = vec![("waiterix_note", noting), ("waiterix_note_all", noting_all)];
-    if table != SESSIONS {
-        let guard = format!(
-            "CREATE TRIGGER waiterix_guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {on} FOR EACH STATEMENT \
-             EXECUTE FUNCTION waiterix_migration.guard()"
-        );
-        triggers.push(("waiterix_guard", guard));
-    }
-    triggers
-}
-
 fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     error
         .as_database_error()
@@ -250,13 +157,13 @@ async fn add(connection: &mut PgConnection, first: Standing, operation: &'static
     let tables = keyed(connection).await.map_err(|error| of(&error, operation))?;
     let mut statements =
         vec![format!("SELECT pg_advisory_xact_lock({INSTALLING})"), JOURNAL.to_owned(), TABLES.to_owned()];
-    statements.push(guard("guard", "trigger", "RETURN NULL"));
-    statements.push(guard("admit", "void", "RETURN"));
-    statements.push(NOTING_ALL.to_owned());
+    statements.push(triggers::guard("guard", "trigger", "RETURN NULL"));
+    statements.push(triggers::guard("admit", "void", "RETURN"));
+    statements.push(triggers::noting_all());
     let mut keys: Vec<&str> = tables.iter().map(|(_, key)| key.as_str()).collect();
     keys.sort_unstable();
     keys.dedup();
-    statements.extend(keys.into_iter().map(|key| noting(key).1));
+    statements.extend(keys.into_iter().map(|key| triggers::noting(key).1));
     let (epoch, turn) = (signed(first.epoch, operation)?, signed(first.turn, operation)?);
     statements.push(format!(
         "INSERT INTO waiterix_migration.standing (epoch, mode, turn) VALUES ({epoch}, '{}', {turn}) ON CONFLICT DO NOTHING",
@@ -275,7 +182,7 @@ async fn put_triggers(
     let there = there(connection).await.map_err(|error| of(&error, operation))?;
     for (table, key) in tables {
         let mut statements = Vec::new();
-        for (name, definition) in triggers(table, key) {
+        for (name, definition) in triggers::of(table, key) {
             let found = there.iter().find(|(of, trigger, _)| of == table && trigger == name);
             if found.is_none() {
                 statements.push(definition);
@@ -316,8 +223,8 @@ async fn note_writes(connection: &mut PgConnection, table: &str, operation: &'st
     let statements = [
         format!("SELECT pg_advisory_xact_lock({INSTALLING})"),
         JOURNAL.to_owned(),
-        NOTING_ALL.to_owned(),
-        noting(key).1,
+        triggers::noting_all(),
+        triggers::noting(key).1,
     ];
     step(connection, &statements, operation).await?;
     put_triggers(connection, &tables, operation).await

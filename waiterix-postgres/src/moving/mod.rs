@@ -20,6 +20,7 @@ mod side;
 mod standing;
 mod survey;
 mod tables;
+mod triggers;
 mod tuples;
 mod walk;
 mod work;

@@ -5,21 +5,22 @@ use waiterix_ports::Result;
 use waiterix_ports::moving::{Backlog, Entry, EntryId, Journal};
 
 use super::intents::{backlog, flag, id, number, text, texts};
+use super::triggers::note;
 use super::{error_of, install};
 use crate::connect::Database;
 use crate::statement::{self, Argument};
 
-const ADD: &str = "INSERT INTO waiterix_migration.journal (tab, key) VALUES ($1, $2) RETURNING id";
-const ENTRIES: &str =
-    "SELECT id, key FROM waiterix_migration.journal WHERE tab = $1 AND id > $2 ORDER BY id LIMIT $3";
-const DONE: &str =
-    "DELETE FROM waiterix_migration.journal WHERE tab = $1 AND id = ANY ($2::text[]::bigint[])";
+const ADD: &str = note!("$1::text", "$2::text", " RETURNING id");
+const ENTRIES: &str = "SELECT id, key FROM waiterix_migration.journal \
+    WHERE of_sessions AND tab = $1 AND id > $2 ORDER BY id LIMIT $3";
+const DONE: &str = "DELETE FROM waiterix_migration.journal \
+    WHERE of_sessions AND tab = $1 AND id = ANY ($2::text[]::bigint[])";
 /// Keys are found by their hash, which has the index: the keys themselves may be too long for one.
 const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM waiterix_migration.journal \
-    WHERE hashtextextended(key, 0) = hashtextextended($2::text, 0) AND tab = $1 AND key = $2)";
+    WHERE hash = hashtextextended($2::text, 0) AND tab = $1 AND key = $2)";
 const BACKLOG: &str = "SELECT count(*), \
     coalesce(extract(epoch FROM clock_timestamp() - min(at)) * 1000, 0)::bigint \
-    FROM waiterix_migration.journal WHERE tab = $1";
+    FROM waiterix_migration.journal WHERE of_sessions AND tab = $1";
 
 /// What was noted of one table in the transactions of its writers, whoever they are: a [`Journal`] of the keys of its rows.
 ///

@@ -7,6 +7,7 @@ use waiterix_ports::moving::{Backlog, Forgetting, Instance, MovingKey, Quarantin
 use waiterix_ports::{Error, ErrorKind, Result, Violation};
 
 use super::standing::signed;
+use super::triggers::note;
 use super::work::{Bound, Limit, Trouble, Work};
 use crate::connect::Database;
 use crate::session::Mode;
@@ -14,21 +15,22 @@ use crate::session::Mode;
 /// One statement, so one snapshot.
 const BACKLOG: &str = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8, \
     (SELECT count(*) FROM waiterix_migration.quarantine) \
-    FROM waiterix_migration.journal WHERE tab <> 'sessions'";
-const MARK: &str = "INSERT INTO waiterix_migration.journal (tab, key) \
-    SELECT k.tab, k.key FROM unnest($1::text[], $2::text[]) AS k (tab, key)";
+    FROM waiterix_migration.journal WHERE NOT of_sessions";
+const MARK: &str = note!("k.tab", "k.key", " FROM unnest($1::text[], $2::text[]) AS k (tab, key)");
 /// Keys are found by their hash: the keys themselves may be too long for an index.
 const DIRTY: &str = "SELECT k.tab, k.key FROM unnest($1::text[], $2::text[]) AS k (tab, key) \
     WHERE EXISTS (SELECT 1 FROM waiterix_migration.journal j \
-                  WHERE hashtextextended(j.key, 0) = hashtextextended(k.key, 0) AND j.tab = k.tab AND j.key = k.key)";
+                  WHERE j.hash = hashtextextended(k.key, 0) AND j.tab = k.tab AND j.key = k.key)";
 const QUARANTINE: &str = "INSERT INTO waiterix_migration.quarantine (tab, key, reason) \
     SELECT DISTINCT ON (k.tab, k.key) k.tab, k.key, k.reason FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tab, key, reason) \
     ON CONFLICT (tab, md5(key)) DO UPDATE SET reason = excluded.reason, at = now()";
 const QUARANTINED: &str = "SELECT tab, key, reason FROM waiterix_migration.quarantine \
     ORDER BY tab COLLATE \"C\", key COLLATE \"C\" LIMIT $1";
-const RELEASE: &str = "WITH gone AS (DELETE FROM waiterix_migration.quarantine RETURNING tab, key), \
-    noted AS (INSERT INTO waiterix_migration.journal (tab, key) SELECT tab, key FROM gone RETURNING 1) \
-    SELECT count(*) FROM noted";
+const RELEASE: &str = concat!(
+    "WITH gone AS (DELETE FROM waiterix_migration.quarantine RETURNING tab, key), noted AS (",
+    note!("tab", "key", " FROM gone RETURNING 1"),
+    ") SELECT count(*) FROM noted"
+);
 const REPORT: &str = "WITH gone AS (DELETE FROM waiterix_migration.readers \
         WHERE seen_at < now() - interval '1 day' AND id <> $1 AND NOT is_forgotten) \
     INSERT INTO waiterix_migration.readers AS r (id, old_turn, new_turn, seen_at) VALUES ($1, $2, $3, now()) \

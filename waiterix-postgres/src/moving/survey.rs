@@ -7,10 +7,10 @@ use waiterix_ports::moving::Survey;
 use waiterix_ports::{Clock, Result};
 
 use super::PostgresSide;
-use super::install::{self, SESSIONS};
 use super::notes::lasted;
 use super::standing;
 use super::tables::{Tables, moving_names};
+use super::triggers::{self, SESSIONS};
 use super::work::{Bound, Limit, Trouble, Work};
 use crate::schema::{self, Catalog, Deviation, Target};
 use crate::session::Mode;
@@ -72,9 +72,10 @@ const FINDINGS: &[&str] = &[
     "SELECT format('a transaction is prepared (%s) and holds its locks until it is ended: COMMIT PREPARED or ROLLBACK PREPARED', gid) \
      FROM pg_prepared_xacts WHERE database = current_database()",
 ];
-/// The triggers there are, of those that belong to a side.
+/// The triggers there are, of those that belong to a side. One that is put aside for the copy is no fault.
 const TRIGGERS: &str = "SELECT c.relname::text, t.tgname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
-    WHERE c.relnamespace = 'public'::regnamespace AND t.tgname LIKE 'waiterix\\_%' AND t.tgenabled = 'A'";
+    WHERE c.relnamespace = 'public'::regnamespace AND t.tgname LIKE 'waiterix\\_%' AND (t.tgenabled = 'A' \
+       OR EXISTS (SELECT 1 FROM waiterix_migration.put_aside p WHERE p.tab = c.relname AND p.name = t.tgname))";
 const LAG: &str =
     "SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 FROM pg_catalog.pg_stat_replication";
 
@@ -195,7 +196,7 @@ async fn unguarded(work: &mut Work, catalog: &Catalog, moving: &[&str]) -> Resul
     let mut missing = Vec::new();
     for table in moving.iter().copied().chain([SESSIONS]).filter(|table| catalog.tables.contains_key(*table))
     {
-        for (trigger, _) in install::triggers(table, "id") {
+        for (trigger, _) in triggers::of(table, "id") {
             if !there.iter().any(|(of, name)| of == table && name == trigger) {
                 missing.push(format!(
                     "trigger {trigger} of table {table} is missing or not always enabled, so writes may go unseen: install \

@@ -48,7 +48,7 @@ pub(super) fn moving_names() -> Vec<&'static str> {
     tables
         .iter()
         .map(|table| table.name)
-        .filter(|name| !matches!(*name, super::install::SESSIONS | "waiterix_temp"))
+        .filter(|name| !matches!(*name, super::triggers::SESSIONS | "waiterix_temp"))
         .collect()
 }
 

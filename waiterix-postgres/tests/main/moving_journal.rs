@@ -173,9 +173,11 @@ async fn what_triggers_noted_of_a_table_is_read_and_forgotten_by_name() {
     // As the side of a move makes it.
     let sql = "CREATE SCHEMA waiterix_migration; \
         CREATE TABLE waiterix_migration.journal (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
-            tab text NOT NULL, key text NOT NULL, at timestamptz NOT NULL DEFAULT now()); \
-        INSERT INTO waiterix_migration.journal (tab, key) VALUES \
-            ('sessions', 'one'), ('orders', 'one'), ('sessions', 'two'), ('sessions', 'one')";
+            hash bigint NOT NULL, at timestamptz NOT NULL DEFAULT now(), of_sessions boolean NOT NULL, \
+            tab text NOT NULL, key text NOT NULL); \
+        INSERT INTO waiterix_migration.journal (tab, key, of_sessions, hash) \
+            SELECT tab, key, tab = 'sessions', hashtextextended(key, 0) FROM (VALUES \
+                ('sessions', 'one'), ('orders', 'one'), ('sessions', 'two'), ('sessions', 'one')) AS k (tab, key)";
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     let journal = TriggerJournal::new(database(&scratch.url()).unwrap(), "sessions");
     let entries = journal.entries(None, 10).await.unwrap();

@@ -1,11 +1,10 @@
 //! How long guests wait, as somebody sees who asks like one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 use url::Url;
 use waiterix_migration::rows::Latency;
@@ -16,27 +15,14 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Whoever waits longer has gone.
 const LATE: Duration = Duration::from_secs(5);
 
+/// The last two waits: one alone may have been lucky.
+type Waits = [Duration; 2];
+
 /// Asks an address of the service now and then, once somebody wants to know. Clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guests {
     url: Option<Url>,
-    asked: Arc<OnceCell<Arc<Waits>>>,
-}
-
-/// The last two waits in microseconds: one alone may have been lucky.
-#[derive(Debug, Default)]
-struct Waits([AtomicU64; 2]);
-
-impl Waits {
-    fn add(&self, wait: Duration) {
-        let last = self.0[0].swap(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.0[1].store(last, Ordering::Relaxed);
-    }
-
-    fn longest(&self) -> Duration {
-        let [last, before] = &self.0;
-        Duration::from_micros(last.load(Ordering::Relaxed).max(before.load(Ordering::Relaxed)))
-    }
+    asked: Arc<OnceCell<watch::Receiver<Waits>>>,
 }
 
 impl Guests {
@@ -49,12 +35,12 @@ impl Guests {
     pub(super) async fn latency(&self) -> Result<Latency, String> {
         let Some(url) = &self.url else { return Ok(Arc::new(|| None)) };
         let waits = self.asked.get_or_try_init(|| begin(url)).await?.clone();
-        Ok(Arc::new(move || Some(waits.longest())))
+        Ok(Arc::new(move || waits.borrow().iter().max().copied()))
     }
 }
 
 /// Asks once, and goes on asking if that is answered.
-async fn begin(url: &Url) -> Result<Arc<Waits>, String> {
+async fn begin(url: &Url) -> Result<watch::Receiver<Waits>, String> {
     // Harmless when another part of the process has installed one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().timeout(LATE).redirect(redirect::Policy::none()).build();
@@ -62,19 +48,17 @@ async fn begin(url: &Url) -> Result<Arc<Waits>, String> {
     let first = asked(&client, url).await.map_err(|fault| {
         format!("{NAME} must be an address of the service that answers 200 to a GET, as a menu does: {fault}")
     })?;
-    let waits = Arc::new(Waits::default());
-    waits.add(first);
-    tokio::spawn(go_on(client, url.clone(), Arc::downgrade(&waits)));
+    let (sender, waits) = watch::channel([first, Duration::ZERO]);
+    tokio::spawn(go_on(client, url.clone(), sender));
     Ok(waits)
 }
 
-async fn go_on(client: Client, url: Url, waits: Weak<Waits>) {
-    loop {
+async fn go_on(client: Client, url: Url, waits: watch::Sender<Waits>) {
+    while !waits.is_closed() {
         tokio::time::sleep(EVERY).await;
         // A service that refuses or is silent has enough to do.
         let wait = asked(&client, &url).await.unwrap_or(LATE);
-        let Some(waits) = waits.upgrade() else { return };
-        waits.add(wait);
+        waits.send_modify(|waits| *waits = [wait, waits[0]]);
     }
 }
 
@@ -90,15 +74,59 @@ async fn asked(client: &Client, url: &Url) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
     use super::*;
 
-    #[test]
-    fn the_longer_one_of_the_last_two_waits_counts() {
-        let waits = Waits::default();
-        let longest = |millis| {
-            waits.add(Duration::from_millis(millis));
-            waits.longest().as_millis()
+    /// A service whose answers to `/menu` are these in turn, the last one ever after.
+    async fn service<const N: usize>(answers: [StatusCode; N]) -> Url {
+        let count = Arc::new(AtomicUsize::new(0));
+        let next = move || {
+            let place = count.fetch_add(1, Ordering::Relaxed).min(N - 1);
+            std::future::ready(answers[place])
         };
-        assert_eq!([longest(20), longest(7), longest(300), longest(8), longest(9)], [20, 20, 300, 300, 9]);
+        let router = Router::new().route("/menu", get(next));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/menu", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        url.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_as_guests_are_answered_is_refused_by_name() {
+        for status in [StatusCode::NOT_FOUND, StatusCode::FOUND, StatusCode::SERVICE_UNAVAILABLE] {
+            let refused = Guests::at(Some(service([status, StatusCode::OK]).await)).latency().await;
+            let Err(said) = refused else { unreachable!("{status} was taken for an answer") };
+            assert!(said.starts_with(NAME) && said.contains(status.as_str()), "{said}");
+        }
+        let nobody =
+            Guests::at(Some("http://127.0.0.1:1/menu?token=secret".parse().unwrap())).latency().await;
+        let Err(said) = nobody else { unreachable!("nobody answers there") };
+        assert!(said.starts_with(NAME) && !said.contains("secret"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn without_an_address_nobody_knows_how_long_guests_wait() {
+        assert_eq!(Guests::default().latency().await.unwrap()(), None);
+    }
+
+    #[tokio::test]
+    async fn guests_who_are_refused_later_count_as_gone_until_two_of_them_are_answered_again() {
+        let (ok, down) = (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE);
+        let guests = Guests::at(Some(service([ok, down, ok]).await));
+        let latency = guests.latency().await.unwrap();
+        assert!(latency().is_some_and(|wait| wait < LATE), "{:?}", latency());
+        let mut waits = guests.asked.get().unwrap().clone();
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            waits.changed().await.unwrap();
+            waits.borrow_and_update();
+            seen.push(latency() == Some(LATE));
+        }
+        assert_eq!(seen, [true, true, false], "refused, the longer one of two, answered twice");
     }
 }

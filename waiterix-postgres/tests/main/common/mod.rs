@@ -75,7 +75,7 @@ pub(crate) async fn catalog(url: &Url) -> Vec<String> {
         FROM pg_index WHERE indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace) \
         UNION ALL SELECT format('relation %s %s', relname, relkind) FROM pg_class \
         WHERE relnamespace = 'public'::regnamespace \
-        UNION ALL SELECT format('trigger %s', tgname) FROM pg_trigger WHERE NOT tgisinternal \
+        UNION ALL SELECT format('trigger %s of %s, %s', tgname, tgrelid::regclass, tgenabled) FROM pg_trigger WHERE NOT tgisinternal \
         ORDER BY line";
     let mut connection = connect(url).await;
     let lines = sqlx::query_scalar(SQL).fetch_all(&mut connection).await.unwrap();

@@ -28,6 +28,10 @@ fn every_row_of_every_table_is_copied_as_it_is_and_everything_put_aside_is_made_
         follower.side.before_copy().await.unwrap();
         let bare = catalog(&follower.scratch.url()).await;
         assert!(bare.len() < before.len() - 60, "{} of {}", bare.len(), before.len());
+        let disabled =
+            bare.iter().filter(|line| line.starts_with("trigger waiterix_note of") && line.ends_with(", D"));
+        assert_eq!(disabled.count(), TABLES.len(), "no row of a copy asks whether it is noted");
+        assert_eq!(follower.side.survey().await.unwrap().unguarded, Vec::<String>::new());
         follower.side.before_copy().await.unwrap();
         assert_eq!(catalog(&follower.scratch.url()).await, bare, "once more changes nothing");
         assert_eq!(

@@ -216,7 +216,18 @@ fn what_was_copied_survives_a_killed_server_as_soon_as_its_keys_are_there() {
         to.side.before_copy().await.unwrap();
         let writer =
             to.count("SELECT pid::bigint FROM pg_stat_activity WHERE backend_type = 'walwriter'").await;
-        signal("STOP", writer);
+        // Stopped while it writes, it would keep everybody from writing the log.
+        let sleeps = "SELECT count(*) FROM pg_stat_activity \
+                      WHERE backend_type = 'walwriter' AND wait_event = 'WalWriterMain'";
+        eventually(SOON, "it is stopped while it sleeps", || async {
+            signal("STOP", writer);
+            let is_asleep = to.count(sleeps).await == 1;
+            if !is_asleep {
+                signal("CONT", writer);
+            }
+            is_asleep
+        })
+        .await;
         for table in TABLES {
             copy(&from, &to, table, 10).await;
         }

@@ -303,3 +303,40 @@ fn a_transaction_open_across_the_start_is_waited_for() {
         assert_eq!(side.noted().await, ["users late"]);
     });
 }
+
+#[test]
+fn the_search_path_of_a_writer_leads_neither_guard_nor_noting_astray() {
+    waiterix_contract::run(|| async {
+        for (standing, is_admitted) in [(OPEN, true), (MIRROR, false)] {
+            let Some(side) = Side::standing(standing).await else { return };
+            // All that guard and noting call, and all operators of texts and numbers, as somebody would like them who wants to be
+            // let in unseen.
+            side.run(
+                "CREATE SCHEMA astray; \
+                 CREATE FUNCTION astray.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT $2 <> $$read committed$$'; \
+                 CREATE OPERATOR astray.= (LEFTARG = text, RIGHTARG = text, FUNCTION = astray.equal); \
+                 CREATE OPERATOR astray.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = astray.equal); \
+                 CREATE FUNCTION astray.current_setting(text, boolean) RETURNS text LANGUAGE sql AS 'SELECT $$1$$'; \
+                 CREATE FUNCTION astray.current_setting(text) RETURNS text LANGUAGE sql AS 'SELECT $$read committed$$'; \
+                 CREATE FUNCTION astray.hashtextextended(text, bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'; \
+                 CREATE FUNCTION astray.pg_advisory_xact_lock_shared(bigint) RETURNS void LANGUAGE sql AS 'SELECT'; \
+                 CREATE DOMAIN astray.text AS pg_catalog.text CHECK (VALUE IS NULL); \
+                 CREATE DOMAIN astray.int8 AS pg_catalog.int8 CHECK (VALUE IS NULL)",
+            )
+            .await;
+            let mut writer = crate::common::connect(&side.scratch.url()).await;
+            execute(&mut writer, "SET search_path = astray, pg_catalog, public").await;
+            let write = "INSERT INTO public.users (id) VALUES ('astray')";
+            if is_admitted {
+                execute(&mut writer, write).await;
+                execute(&mut writer, "UPDATE public.users SET id = 'changed' WHERE id LIKE 'astray'").await;
+                assert_eq!(side.noted().await, ["users astray", "users changed"]);
+                let wrong = "SELECT count(*) FROM waiterix_migration.journal \
+                             WHERE hash <> hashtextextended(key, 0) OR of_sessions";
+                assert_eq!(side.count(wrong).await, 0);
+            } else {
+                assert_eq!(refusal(&mut writer, write).await.as_deref(), Some(NOT_LEADING));
+            }
+        }
+    });
+}

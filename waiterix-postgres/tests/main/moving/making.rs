@@ -46,9 +46,10 @@ fn every_row_of_every_table_is_made_as_it_is() {
         let versions = "SELECT count(*) FROM (SELECT xmin FROM ratings UNION SELECT xmin FROM users \
             UNION SELECT xmin FROM menu_items UNION SELECT xmin FROM orders) x";
         assert_eq!(follower.count(versions).await, 1);
-        let everything = "INSERT INTO waiterix_migration.journal (tab, key) SELECT 'ratings', id FROM ratings \
+        let everything = "INSERT INTO waiterix_migration.journal (tab, key, of_sessions, hash) \
+            SELECT tab, id, false, hashtextextended(id, 0) FROM (SELECT 'ratings' AS tab, id FROM ratings \
             UNION ALL SELECT 'users', id FROM users UNION ALL SELECT 'menu_items', id FROM menu_items \
-            UNION ALL SELECT 'orders', id FROM orders";
+            UNION ALL SELECT 'orders', id FROM orders) AS k";
         leader.run(everything).await;
         follower.follow(&leader.side, 1).await.unwrap();
         assert_eq!(follower.count(versions).await, 1, "rows that are equal are left alone");
