@@ -29,6 +29,10 @@ use waiterix_postgres::PostgresStore;
 use waiterix_postgres::connect::{Database, FixedPassword};
 use waiterix_postgres::testing::{Scratch, settings};
 
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const CALLERS: u64 = 16;

@@ -4,6 +4,8 @@
 //! length and its bytes. That is what the server has in memory anyway, needs no escaping on either side, costs the driver
 //! one value per row, and does not depend on how a session wishes dates or numbers to look.
 
+use sqlx::postgres::PgRow;
+use sqlx::{Column as _, Row as _, ValueRef as _};
 use waiterix_domain::value::{BadValue, Kind, Value};
 use waiterix_domain::{Amount, Row, Table, Timestamp};
 use waiterix_ports::Count;
@@ -87,6 +89,22 @@ pub(crate) fn row(bytes: &[u8], table: Table) -> Result<Row, Unreadable> {
     let mut bytes = Bytes(bytes);
     bytes.fields(table.columns().len())?;
     one(&mut bytes, table)
+}
+
+/// Reads a row whose columns came one by one.
+pub(crate) fn columns(found: &PgRow, table: Table) -> Result<Row, Unreadable> {
+    let mut types = found.columns().iter();
+    table.row_from_columns(|column| {
+        let of = types.next().ok_or(Unreadable::CutOff)?;
+        let field = found.try_get_raw(of.ordinal()).map_err(|_| Unreadable::CutOff)?;
+        if field.is_null() {
+            return Ok(Value::Null);
+        }
+        let bytes = field.as_bytes().map_err(|_| Unreadable::CutOff)?;
+        let oid = of.type_info().oid().map_or(0, |oid| oid.0.cast_signed());
+        value(oid, bytes, column.kind)
+            .map_err(|fault| Unreadable::Value { column: format!("{}.{}", table.name(), column.name), fault })
+    })
 }
 
 /// Reads a record that ends with a label.

@@ -99,7 +99,10 @@ fn parts(layout: Layout, parts: &[(Table, &dyn AsRef<str>)]) -> String {
         format!("ROW({}) FROM public.{} t {}", layout.columns(*table, "t"), table.name(), (*tail).as_ref())
     };
     match parts {
-        [part] => format!("SELECT {}", record(part)),
+        [(table, tail)] => {
+            let columns = layout.columns(*table, "t");
+            format!("SELECT {columns} FROM public.{} t {}", table.name(), (*tail).as_ref())
+        }
         parts => {
             let parts = parts.iter().enumerate();
             let parts: Vec<_> =

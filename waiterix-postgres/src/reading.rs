@@ -73,7 +73,7 @@ pub(crate) async fn answer(database: &Database, layout: Layout, query: &Query) -
     match shape {
         Shape::One(table) => {
             each(database, sql, arguments, OPERATION, |found| {
-                rows.push(decode::row(bytes(found, 0)?, table)?);
+                rows.push(decode::columns(found, table)?);
                 Ok(())
             })
             .await?;

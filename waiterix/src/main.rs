@@ -15,6 +15,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use command::{Command, Waiterix};
 
+/// A row is a dozen short texts, and most of what a menu costs beside the database is to find room for them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let given = Waiterix::parse();
     let outcome = match given.command.unwrap_or_default() {

@@ -37,7 +37,11 @@ impl Sorted {
     }
 
     fn all<R: Entity>(&mut self) -> Vec<R> {
-        self.0.extract_if(.., |row| row.table() == R::TABLE).filter_map(R::from_row).collect()
+        let is_one = |row: &Row| row.table() == R::TABLE;
+        // Room for all of them at once: whoever chooses cannot say beforehand how many will come.
+        let mut found = Vec::with_capacity(self.0.iter().filter(|row| is_one(row)).count());
+        found.extend(self.0.extract_if(.., |row| is_one(row)).filter_map(R::from_row));
+        found
     }
 }
 
