@@ -71,7 +71,18 @@ impl Failure {
     /// Whether the connection is still good: the server refused a statement and waits for the next. A server that
     /// became a standby would refuse every further write, so its connections are given up.
     pub(crate) fn is_harmless(&self) -> bool {
-        self.is_refusal() && matches!(self, Self::Said(_)) && !self.code().is_some_and(is_of_the_server)
+        self.is_refusal()
+            && matches!(self, Self::Said(_))
+            && !self.code().is_some_and(is_of_the_server)
+            && !self.is_of_plan()
+    }
+
+    /// Whether a column has got another type since the connection prepared the statement, which it will refuse ever after. The message
+    /// is in the server's language; the function that says it is not.
+    pub(crate) fn is_of_plan(&self) -> bool {
+        self.refusal().is_some_and(|refusal| {
+            refusal.code() == "0A000" && refusal.routine() == Some("RevalidateCachedQuery")
+        })
     }
 
     /// Whether it failed only because others were at work, and certainly had no effect.

@@ -60,8 +60,22 @@ pub(crate) fn bytes(row: &PgRow, column: usize) -> Result<&[u8], Unreadable> {
     value.as_bytes().map_err(|_| Unreadable::CutOff)
 }
 
+/// How often a question is asked on connections that prepared it before a column got another type. Idle ones are replaced at the first
+/// failure; the others were at work then.
+const STALE: u32 = 8;
+
 /// Answers a question in one statement, which sees one moment.
 pub(crate) async fn answer(database: &Database, layout: Layout, query: &Query) -> Result<Answer, Unanswered> {
+    let mut stale = 0;
+    loop {
+        match ask(database, layout, query).await {
+            Err(Unanswered::Statement(failure)) if failure.is_of_plan() && stale < STALE => stale += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn ask(database: &Database, layout: Layout, query: &Query) -> Result<Answer, Unanswered> {
     let items: Vec<&str> = match query {
         Query::OrderFacts { items, .. } => items.iter().map(AsRef::as_ref).collect(),
         _ => Vec::new(),

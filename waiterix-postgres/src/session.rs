@@ -201,8 +201,10 @@ impl Session {
     /// Gives up the connection because of a failure.
     pub(crate) fn discard(self, failure: &Failure) {
         match failure {
+            // Those that are idle have prepared the same statements.
+            _ if failure.is_of_plan() => self.lease.outlived(),
             Failure::Said(error) | Failure::Standby(error) => self.lease.discard(error),
-            Failure::Silent => self.lease.fell_silent(),
+            Failure::Silent => self.lease.outlived(),
         }
     }
 

@@ -304,9 +304,9 @@ impl Lease {
         self.sweep.armed = false;
     }
 
-    /// Closes the connection after its server gave no answer in time, and makes those that are idle now suspect, because
-    /// they go the same way.
-    pub fn fell_silent(self) {
+    /// Closes the connection for a reason that holds for all others: its server gave no answer in time, or a table is not any more what
+    /// it was when statements were prepared. Those that are idle now are suspect.
+    pub fn outlived(self) {
         self.sweep.pool.manager().suspicion();
     }
 

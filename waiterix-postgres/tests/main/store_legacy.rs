@@ -67,6 +67,31 @@ fn a_database_without_the_optional_column_is_read_and_written() {
 }
 
 #[test]
+fn a_column_that_gets_another_type_while_guests_read_costs_none_of_them_the_menu() {
+    waiterix_contract::run(|| async {
+        let Some((scratch, _, mut by_hand)) = fresh().await else { return };
+        let store = stores::with(&scratch.url(), |settings| settings.pool_max = 4);
+        small_house(&store).await;
+        let menu = [Row::from(dish("m", "r"))];
+        fill(&store, menu.clone()).await;
+        let read = async || {
+            let query = Query::Menu("r".into());
+            let reads = (0..16).map(|_| rows(&store, &query));
+            assert!(futures_util::future::join_all(reads).await.iter().all(|found| *found == menu));
+        };
+        // Every connection has the statement prepared, and the server a plan of it.
+        for _ in 0..8 {
+            read().await;
+        }
+        assert_eq!(store.database().snapshot().size, 4);
+        for wider in ["numeric(12, 2)", "numeric(14, 2)"] {
+            run(&mut by_hand, &format!("ALTER TABLE menu_items ALTER COLUMN price TYPE {wider}")).await;
+            read().await;
+        }
+    });
+}
+
+#[test]
 fn nulls_and_odd_bounds_of_arrays_are_passed_over() {
     waiterix_contract::run(|| async {
         let Some((_scratch, store, mut by_hand)) = fresh().await else { return };
