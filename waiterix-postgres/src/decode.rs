@@ -1,11 +1,12 @@
 //! Rows out of PostgreSQL's binary form.
 //!
-//! A question answers with whole records in the form the server gives them: how many fields, then each with its type, its
-//! length and its bytes. That is what the server has in memory anyway, needs no escaping on either side, costs the driver
-//! one value per row, and does not depend on how a session wishes dates or numbers to look.
+//! Where only rows of one table are asked for, they come column by column, which costs the server least. Else a question answers with whole
+//! records: how many fields, then each with its type, its length and its bytes, so that rows of several tables fit in one answer. Neither
+//! needs escaping on either side or depends on how a session wishes dates or numbers to look.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Column as _, Row as _, ValueRef as _};
+use waiterix_domain::schema::Column;
 use waiterix_domain::value::{BadValue, Kind, Value};
 use waiterix_domain::{Amount, Row, Table, Timestamp};
 use waiterix_ports::Count;
@@ -102,8 +103,7 @@ pub(crate) fn columns(found: &PgRow, table: Table) -> Result<Row, Unreadable> {
         }
         let bytes = field.as_bytes().map_err(|_| Unreadable::CutOff)?;
         let oid = of.type_info().oid().map_or(0, |oid| oid.0.cast_signed());
-        value(oid, bytes, column.kind)
-            .map_err(|fault| Unreadable::Value { column: format!("{}.{}", table.name(), column.name), fault })
+        of_column(table, column, oid, bytes)
     })
 }
 
@@ -138,9 +138,14 @@ fn one(bytes: &mut Bytes<'_>, table: Table) -> Result<Row, Unreadable> {
     table.row_from_columns(|column| {
         let (oid, field) = bytes.field()?;
         let Some(field) = field else { return Ok(Value::Null) };
-        value(oid, field, column.kind)
-            .map_err(|fault| Unreadable::Value { column: format!("{}.{}", table.name(), column.name), fault })
+        of_column(table, column, oid, field)
     })
+}
+
+/// The value of a column that is not null.
+fn of_column(table: Table, column: &Column, oid: i32, bytes: &[u8]) -> Result<Value, Unreadable> {
+    value(oid, bytes, column.kind)
+        .map_err(|fault| Unreadable::Value { column: format!("{}.{}", table.name(), column.name), fault })
 }
 
 fn value(oid: i32, bytes: &[u8], kind: Kind) -> Result<Value, &'static str> {

@@ -1,7 +1,7 @@
 //! Every question of the port as one SQL statement.
 //!
-//! One statement sees one moment, so a composite answer needs no transaction: it is the union of its parts. Every row
-//! comes as one record, see [`decode`](crate::decode).
+//! One statement sees one moment, so a composite answer needs no transaction: it is the union of its parts. How rows
+//! come is told in [`decode`](crate::decode).
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ use crate::layout::Layout;
 /// How to read the rows a statement answers with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
-    /// A record of the table.
+    /// The columns of the table.
     One(Table),
     /// The number of a part and a record of its table; without a row of the first part there is no answer.
     Parts(&'static [Table]),

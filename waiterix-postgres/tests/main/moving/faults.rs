@@ -137,6 +137,7 @@ fn what_was_put_aside_is_made_again_whenever_it_was_broken_off() {
         // Cut at the first of each kind, and at the very end.
         for needle in [
             "DROP CONSTRAINT",
+            "ENABLE ALWAYS TRIGGER waiterix_note",
             "PRIMARY KEY",
             "CREATE UNIQUE INDEX",
             "FOREIGN KEY",
@@ -154,6 +155,12 @@ fn what_was_put_aside_is_made_again_whenever_it_was_broken_off() {
             let error = broken_off.await.unwrap_err();
             assert!(proxy.has_cut(), "{needle}");
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{needle}: {error}");
+            let unnoted =
+                "SELECT count(*) FROM pg_trigger WHERE tgname = 'waiterix_note' AND tgenabled = 'D'";
+            match needle {
+                "ENABLE ALWAYS TRIGGER waiterix_note" => assert!(side.count(unnoted).await > 0),
+                _ => assert_eq!(side.count(unnoted).await, 0, "{needle}: no key is there before its noting"),
+            }
             // Whoever begins anew may begin with either.
             if needle == "VALIDATE CONSTRAINT" {
                 side.side.before_copy().await.unwrap();
